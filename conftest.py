@@ -1,0 +1,58 @@
+"""Shared fixtures: fixed seeds, small models, data."""
+
+import keras
+import numpy as np
+import pytest
+
+import keras_vae as kv
+
+
+@pytest.fixture(autouse=True)
+def _fixed_seeds():
+    keras.utils.set_random_seed(0)
+
+
+@pytest.fixture(autouse=True)
+def doctest_names(doctest_namespace):
+    """Names every docstring example may use, as a reader has them after the usual imports."""
+    import tensorflow as tf
+    from tensorflow_probability import distributions as tfd
+
+    doctest_namespace.update(keras=keras, np=np, tf=tf, tfd=tfd, kv=kv)
+
+
+@pytest.fixture
+def binary_images():
+    """Binary images [300, 4, 4, 1] of a few patterns."""
+    rng = np.random.default_rng(0)
+    patterns = rng.random((5, 4, 4, 1)) < 0.5
+    flips = rng.random((300, 4, 4, 1)) < 0.1
+    return (patterns[rng.integers(0, 5, 300)] ^ flips).astype("float32")
+
+
+@pytest.fixture
+def make_vae():
+    """Return a function that makes the same small Bernoulli VAE each time."""
+
+    def make(event_shape=(4, 4, 1), latent_dim=2, seed=3, **kwargs):
+        keras.utils.set_random_seed(1)
+        encoder = keras.Sequential(
+            [
+                keras.Input(event_shape),
+                keras.layers.Flatten(),
+                keras.layers.Dense(8, "tanh"),
+                keras.layers.Dense(kv.layers.MultivariateNormalDiag.params_size(latent_dim)),
+                kv.layers.MultivariateNormalDiag(latent_dim),
+            ]
+        )
+        decoder = keras.Sequential(
+            [
+                keras.Input((latent_dim,)),
+                keras.layers.Dense(8, "tanh"),
+                keras.layers.Dense(kv.layers.IndependentBernoulli.params_size(event_shape)),
+                kv.layers.IndependentBernoulli(event_shape),
+            ]
+        )
+        return kv.VAE(encoder, decoder, kv.priors.StandardNormal(latent_dim), seed=seed, **kwargs)
+
+    return make

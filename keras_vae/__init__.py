@@ -1,0 +1,14 @@
+"""Variational autoencoders with TensorFlow Probability distributions on Keras 3."""
+
+import keras as _keras
+
+if _keras.config.backend() != "tensorflow":
+    raise ImportError(
+        "keras_vae needs the TensorFlow backend of Keras: set the environment variable KERAS_BACKEND=tensorflow. "
+        f"Received: backend={_keras.config.backend()!r}"
+    )
+
+from keras_vae import data, layers, objectives, priors, random, saving, training
+from keras_vae.models import VAE
+
+__all__ = ["VAE", "data", "layers", "objectives", "priors", "random", "saving", "training"]

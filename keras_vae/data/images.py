@@ -1,0 +1,141 @@
+"""A split of a data set: raw pixels in memory or streamed, and the batches made of them."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import Any
+
+import numpy as np
+import tensorflow as tf
+
+from keras_vae import random
+from keras_vae.data.pixels import Pixels
+
+__all__ = ["Batches", "Split", "as_batches"]
+
+_ORDER, _TRAINING_PIXELS, _EVALUATION_PIXELS = 0, 1, 2
+_SHUFFLE_BUFFER = 10_000
+
+
+@dataclasses.dataclass(frozen=True)
+class Split:
+    """Images of one split, and how their pixels are treated.
+
+    Attributes:
+        images: tensor [N, *event] of raw levels, or a `tf.data.Dataset` of [*event] tensors.
+        num_examples: N.
+        pixels: how raw levels become x; None if the images are x already.
+        labels: integers [N], or None.
+    """
+
+    images: tf.Tensor | tf.data.Dataset
+    num_examples: int
+    pixels: Pixels | None = None
+    labels: np.ndarray | None = None
+
+    def __post_init__(self) -> None:
+        if self.num_examples < 1:
+            raise ValueError(f"A split needs one example or more. Received: num_examples={self.num_examples}")
+
+    @property
+    def in_memory(self) -> bool:
+        return not isinstance(self.images, tf.data.Dataset)
+
+    def head(self, num_examples: int, seed: Any = 0) -> tf.Tensor:
+        """Return x of the first examples as evaluation sees them: [num_examples, *event]."""
+        return next(iter(Batches(self, num_examples, seed, training=False).epoch(0)))
+
+
+class Batches:
+    """Batches of a split as a pure function of (seed, epoch, position in the epoch).
+
+    `fit` reads them as a `dataset`, the hand-written loop as `rows` or one `epoch` at a time: all see the same
+    numbers. Training has a new order and new noise each epoch; evaluation has the split's order and always
+    the same noise, which does not depend on the batch size. Streamed splits are shuffled within a buffer of
+    10,000 examples by `tf.data`, and have no `rows`.
+
+    Args:
+        split: the images.
+        batch_size: B; the last batch of an epoch holds what is left.
+        seed: see `keras_vae.random.as_seed`.
+        training: see above.
+    """
+
+    def __init__(self, split: Split, batch_size: int, seed: Any, training: bool = True):
+        if batch_size < 1:
+            raise ValueError(f"`batch_size` must be 1 or more. Received: batch_size={batch_size}")
+        self.split, self.batch_size, self.training = split, batch_size, training
+        self.seed = random.as_seed(seed)
+        self.steps_per_epoch = -(-split.num_examples // batch_size)
+
+    def order(self, epoch: Any) -> tf.Tensor:
+        """Return the order of the examples in `epoch`: int32 [N]."""
+        rows = tf.range(self.split.num_examples)
+        if not self.training:
+            return rows
+        seed = random.fold_in(self.seed, _ORDER, epoch)
+        return tf.random.experimental.stateless_shuffle(rows, seed, alg="philox")
+
+    def rows(self, order: tf.Tensor, epoch: Any, first_row: Any, num_rows: Any) -> tf.Tensor:
+        """Return x [num_rows, *event] at the positions first_row ... of `order`; past its end the last repeats."""
+        positions = tf.minimum(first_row + tf.range(num_rows), tf.size(order) - 1)
+        return self._encode(tf.gather(self.split.images, tf.gather(order, positions)), epoch, first_row)
+
+    def epoch(self, epoch: Any) -> tf.data.Dataset:
+        """Return the batches x [B, *event] of one epoch."""
+        if self.split.in_memory:
+            order = self.order(epoch)
+
+            def batch(step: tf.Tensor) -> tf.Tensor:
+                first_row = step * self.batch_size
+                num_rows = tf.minimum(self.batch_size, self.split.num_examples - first_row)
+                x = self.rows(order, epoch, first_row, num_rows)
+                return tf.ensure_shape(x, [None, *self.split.images.shape[1:]])
+
+            return tf.data.Dataset.range(self.steps_per_epoch, output_type=tf.int32).map(batch)
+
+        images = self.split.images
+        if self.training:
+            seed = tf.cast(random.fold_in(self.seed, _ORDER, epoch), tf.int64)
+            images = images.shuffle(_SHUFFLE_BUFFER, seed=seed[0] * 2**32 + seed[1])
+        numbered = images.batch(self.batch_size).enumerate()
+        return numbered.map(lambda step, raw: self._encode(raw, epoch, tf.cast(step, tf.int32) * self.batch_size))
+
+    def dataset(self, first_epoch: int = 0) -> tf.data.Dataset:
+        """Return a dataset for `fit`, which serves the next epoch each time it is iterated."""
+        next_epoch = tf.Variable(first_epoch, dtype=tf.int32, trainable=False)
+
+        def this_epoch(_: tf.Tensor) -> tf.Tensor:
+            return next_epoch.assign_add(1) - 1
+
+        dataset = tf.data.Dataset.from_tensors(0).map(this_epoch).flat_map(self.epoch).prefetch(2)
+        dataset = dataset.apply(tf.data.experimental.assert_cardinality(self.steps_per_epoch))
+        options = tf.data.Options()
+        options.autotune.enabled = False  # its search stalls short epochs
+        return dataset.with_options(options)
+
+    def _encode(self, raw: tf.Tensor, epoch: Any, first_row: Any) -> tf.Tensor:
+        if self.split.pixels is None:
+            return raw
+        stream = [_TRAINING_PIXELS, epoch] if self.training else [_EVALUATION_PIXELS]
+        return self.split.pixels(raw, random.fold_in(self.seed, *stream), first_row)
+
+
+def as_batches(data: Any, batch_size: int, seed: Any, training: bool = True) -> Batches:
+    """Return batches of an array, a tensor, a `Split` or an unbatched `tf.data.Dataset` of known length.
+
+    Raises:
+        ValueError: if the length of a `tf.data.Dataset` is not known.
+    """
+    if isinstance(data, tf.data.Dataset):
+        num_examples = int(data.cardinality())
+        if num_examples < 0:
+            raise ValueError(
+                "A tf.data.Dataset of examples must have a known length: apply "
+                f"tf.data.experimental.assert_cardinality. Received: cardinality={num_examples}"
+            )
+        data = Split(data, num_examples)
+    if not isinstance(data, Split):
+        images = tf.convert_to_tensor(data)
+        data = Split(images, int(images.shape[0]))
+    return Batches(data, batch_size, seed, training)

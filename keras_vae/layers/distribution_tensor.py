@@ -1,0 +1,183 @@
+"""An object that is a TFP distribution to the user and a tensor to Keras and TensorFlow."""
+
+from __future__ import annotations
+
+import operator
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import tensorflow as tf
+import tensorflow_probability as tfp
+from tensorflow_probability import distributions as tfd
+
+__all__ = ["DistributionTensor", "as_distribution"]
+
+
+class DistributionTensor(tfd.Distribution, tf.__internal__.types.Tensor):
+    """Distribution with a tensor value, computed on first use.
+
+    Distribution methods go to `tensor_distribution`. Wherever a tensor is asked for (Keras layers, TF ops,
+    operators, NumPy), `convert_to_tensor_fn(distribution)` stands for the distribution: one value, computed
+    once, in the graph (or eagerly) where the object was made.
+
+    Args:
+        distribution: the TFP distribution to wrap.
+        convert_to_tensor_fn: function of the distribution that returns a tensor.
+
+    Example:
+
+    >>> y = DistributionTensor(tfd.Normal(2., 1.), lambda d: d.mean())
+    >>> float(y + 1.), float(y.stddev())
+    (3.0, 1.0)
+    """
+
+    # `Distribution` copies its constructor's arguments into `parameters`, and `tf.Module` would walk them.
+    def __init__(self, distribution: tfd.Distribution, convert_to_tensor_fn: Callable[[tfd.Distribution], Any]):
+        self.tensor_distribution = distribution
+        self._convert_to_tensor_fn = convert_to_tensor_fn
+        self._concrete_value: tf.Tensor | None = None
+        self._graph = None if tf.executing_eagerly() else tf.compat.v1.get_default_graph()
+        super().__init__(
+            dtype=distribution.dtype,
+            reparameterization_type=distribution.reparameterization_type,
+            validate_args=distribution.validate_args,
+            allow_nan_stats=distribution.allow_nan_stats,
+            parameters=distribution.parameters,
+            name=distribution.name,
+        )
+
+    def __getattr__(self, name: str) -> Any:
+        if name.startswith("_") or "tensor_distribution" not in vars(self):
+            raise AttributeError(name)
+        return getattr(self.tensor_distribution, name)
+
+    def value(self) -> tf.Tensor:
+        """Return the tensor that stands for this distribution."""
+        if self._concrete_value is None:
+            scope = tf.init_scope() if self._graph is None else self._graph.as_default()
+            with scope:
+                self._concrete_value = tf.convert_to_tensor(self._convert_to_tensor_fn(self.tensor_distribution))
+        return self._concrete_value
+
+    def __tf_tensor__(self, dtype: Any = None, name: str | None = None) -> tf.Tensor:
+        return tf.convert_to_tensor(self.value(), dtype, name=name)
+
+    @property
+    def shape(self) -> tf.TensorShape:
+        return self.value().shape
+
+    def get_shape(self) -> tf.TensorShape:
+        return self.shape
+
+    @property
+    def ndim(self) -> int | None:
+        return self.shape.rank
+
+    def numpy(self) -> Any:
+        return self.value().numpy()
+
+    def __array__(self, dtype: Any = None, copy: bool | None = None) -> Any:
+        return np.asarray(self.numpy(), dtype=dtype)
+
+    def __len__(self) -> int:
+        return len(self.value())
+
+    def __iter__(self) -> Any:
+        return iter(self.value())
+
+    def __float__(self) -> float:
+        return float(self.value())
+
+    # The distribution's side: every density and statistic is the wrapped distribution's own.
+    def _batch_shape(self) -> tf.TensorShape:
+        return self.tensor_distribution.batch_shape
+
+    def _batch_shape_tensor(self, **kwargs: Any) -> tf.Tensor:
+        return self.tensor_distribution.batch_shape_tensor(**kwargs)
+
+    def _event_shape(self) -> tf.TensorShape:
+        return self.tensor_distribution.event_shape
+
+    def _event_shape_tensor(self, **kwargs: Any) -> tf.Tensor:
+        return self.tensor_distribution.event_shape_tensor(**kwargs)
+
+    @classmethod
+    def _parameter_properties(cls, dtype: Any, num_classes: int | None = None) -> dict:
+        return {"distribution": tfp.util.ParameterProperties()}
+
+
+def _delegate(name: str) -> Callable:
+    def method(self: DistributionTensor, *args: Any, **kwargs: Any) -> Any:
+        return getattr(self.tensor_distribution, name)(*args, **kwargs)
+
+    method.__name__ = name
+    method.__doc__ = getattr(tfd.Distribution, name).__doc__
+    return method
+
+
+for _name in [
+    "sample",
+    "experimental_sample_and_log_prob",
+    "log_prob",
+    "unnormalized_log_prob",
+    "prob",
+    "log_cdf",
+    "cdf",
+    "log_survival_function",
+    "survival_function",
+    "quantile",
+    "entropy",
+    "mean",
+    "mode",
+    "variance",
+    "stddev",
+    "covariance",
+    "experimental_default_event_space_bijector",
+]:
+    setattr(DistributionTensor, _name, _delegate(_name))
+
+
+def _operator(name: str) -> Callable:
+    function = getattr(operator, name)
+    return lambda self, *others: function(self.value(), *others)
+
+
+def _reflected(name: str) -> Callable:
+    function = getattr(operator, name)
+    return lambda self, other: function(other, self.value())
+
+
+for _name in ["neg", "abs", "invert", "getitem", "lt", "le", "gt", "ge"]:
+    setattr(DistributionTensor, f"__{_name}__", _operator(_name))
+for _name in ["add", "sub", "mul", "truediv", "floordiv", "mod", "pow", "matmul", "and_", "or_", "xor"]:
+    setattr(DistributionTensor, f"__{_name.rstrip('_')}__", _operator(_name))
+    setattr(DistributionTensor, f"__r{_name.rstrip('_')}__", _reflected(_name))
+
+
+@tfd.RegisterKL(DistributionTensor, tfd.Distribution)
+def _kl_tensor_distribution(a: DistributionTensor, b: tfd.Distribution, name: str | None = None) -> tf.Tensor:
+    return tfd.kl_divergence(a.tensor_distribution, as_distribution(b), name=name)
+
+
+@tfd.RegisterKL(tfd.Distribution, DistributionTensor)
+def _kl_distribution_tensor(a: tfd.Distribution, b: DistributionTensor, name: str | None = None) -> tf.Tensor:
+    return tfd.kl_divergence(a, b.tensor_distribution, name=name)
+
+
+def as_distribution(y: Any) -> tfd.Distribution:
+    """Return the plain TFP distribution behind a distribution layer's output.
+
+    Args:
+        y: a `DistributionTensor` or any other `tfd.Distribution`.
+
+    Raises:
+        TypeError: if `y` is no distribution.
+    """
+    y = getattr(y, "tensor_distribution", y)
+    if isinstance(y, tfd.Distribution):
+        return y
+    raise TypeError(
+        "Expected a TFP distribution: end the model in a layer of keras_vae.layers, such as "
+        f"keras_vae.layers.MultivariateNormalDiag. Received: {type(y).__name__}"
+    )

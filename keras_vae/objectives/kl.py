@@ -1,0 +1,39 @@
+"""KL(q, p): in closed form where TFP registers it, else by Monte Carlo."""
+
+from __future__ import annotations
+
+import tensorflow as tf
+from tensorflow_probability import distributions as tfd
+
+__all__ = ["has_closed_form_kl", "kl_divergence", "monte_carlo_kl"]
+
+
+def kl_divergence(q_z: tfd.Distribution, p_z: tfd.Distribution, z: tf.Tensor) -> tf.Tensor:
+    """Return KL(q, p) per example, in nats: the closed form, or its estimate from `z` where there is none.
+
+    Args:
+        q_z: posterior, batch [B], event [D].
+        p_z: prior, batch [] and event [D].
+        z: draws of q, [S, B, D]; used only without a closed form (see `has_closed_form_kl`).
+
+    Returns:
+        kl [B].
+    """
+    try:
+        return tfd.kl_divergence(q_z, p_z)
+    except NotImplementedError:
+        return monte_carlo_kl(q_z, p_z, z)
+
+
+def monte_carlo_kl(q_z: tfd.Distribution, p_z: tfd.Distribution, z: tf.Tensor) -> tf.Tensor:
+    """Return mean_s log q(z_s) - log p(z_s), unbiased for KL(q, p) in nats; arguments as in `kl_divergence`."""
+    return tf.reduce_mean(q_z.log_prob(z) - p_z.log_prob(z), axis=0)
+
+
+def has_closed_form_kl(q_z: tfd.Distribution, p_z: tfd.Distribution) -> bool:
+    """Return whether TFP registers KL(q, p) in closed form for this pair."""
+    try:
+        tfd.kl_divergence(q_z, p_z)
+    except NotImplementedError:
+        return False
+    return True

@@ -1,0 +1,48 @@
+"""What a replica of `tf.distribute` must know of the others; on one device all of it is trivial."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import tensorflow as tf
+
+__all__ = ["batch_mean", "first_row", "num_replicas", "sum_over_replicas"]
+
+
+def num_replicas() -> int:
+    """Return the number of replicas that run this step together."""
+    context = tf.distribute.get_replica_context()
+    return 1 if context is None else context.num_replicas_in_sync
+
+
+def sum_over_replicas(value: tf.Tensor) -> tf.Tensor:
+    """Return the sum of `value` over all replicas."""
+    if num_replicas() == 1:
+        return value
+    return tf.distribute.get_replica_context().all_reduce(tf.distribute.ReduceOp.SUM, value)
+
+
+def first_row(num_rows: Any) -> tf.Tensor:
+    """Return where this replica's `num_rows` rows begin in the global batch."""
+    if num_replicas() == 1:
+        return tf.zeros([], tf.int32)
+    replica = tf.cast(tf.distribute.get_replica_context().replica_id_in_sync_group, tf.int32)
+    rows = sum_over_replicas(tf.one_hot(replica, num_replicas(), dtype=tf.int32) * num_rows)
+    return tf.cumsum(rows, exclusive=True)[replica]
+
+
+def batch_mean(values: tf.Tensor, sample_weight: tf.Tensor | None = None) -> tf.Tensor:
+    """Return this replica's part of the weighted mean over the global batch: the parts add up to the mean.
+
+    sum_i w_i v_i / sum_i w_i, where the denominator runs over all replicas. An example of weight 2 counts as
+    two examples, one of weight 0 as none. (Keras calls it "mean_with_sample_weight".)
+
+    Args:
+        values: [B].
+        sample_weight: [B] or None for equal weights.
+
+    Returns:
+        Scalar.
+    """
+    weight = tf.ones_like(values) if sample_weight is None else tf.cast(sample_weight, values.dtype)
+    return tf.math.divide_no_nan(tf.reduce_sum(weight * values), sum_over_replicas(tf.reduce_sum(weight)))
