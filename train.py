@@ -1,1 +1,175 @@
-"""Train a VAE."""
+"""Train a VAE on images and leave a decoder ready to serve.
+
+`python train.py --help` lists the settings; `saved_models/README.md` says what a run leaves behind.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")  # before TensorFlow is imported, or it is not heard
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import tyro
+import yaml
+
+from keras_vae.config import Config
+
+if TYPE_CHECKING:
+    import keras_vae as kv
+
+_DESCRIPTION = (
+    "Train a variational autoencoder on images and leave a decoder ready to serve. Settings can also stand in a "
+    "file: --config FILE (YAML or JSON, sections data, model, training, run); flags overrule it."
+)
+_DEFAULT_PIXELS = {"bernoulli": "binarize=dynamic", "categorical": "quantize={num_levels}", "soft-bernoulli": "unit"}
+_MIN_EPOCHS, _MIN_STEPS = 20, 5_000
+
+
+def parse_config(arguments: list[str]) -> Config:
+    """Return the settings of the flags, on top of the file after `--config`, on top of the defaults."""
+    default = Config()
+    if "--config" in arguments[:-1]:
+        position = arguments.index("--config")
+        file = Path(arguments[position + 1])
+        arguments = arguments[:position] + arguments[position + 2 :]
+        default = Config.from_dict(yaml.safe_load(file.read_text()) or {})
+    flags = (tyro.conf.OmitArgPrefixes, tyro.conf.FlagConversionOff)
+    return tyro.cli(Config, args=arguments, default=default, prog="train.py", description=_DESCRIPTION, config=flags)
+
+
+def load_data(config: Config) -> kv.data.ImageData:
+    """Return the data set, its pixels treated as asked or as suits the likelihood."""
+    import keras_vae as kv
+
+    options = config.data
+    return kv.data.load(
+        options.dataset,
+        options.pixels or _DEFAULT_PIXELS[config.model.likelihood],
+        options.data_dir,
+        options.image_size,
+        options.grayscale,
+        options.validation_fraction,
+    )
+
+
+def make_vae(config: Config, data: kv.data.ImageData) -> kv.VAE:
+    """Return the compiled model, after a check that its likelihood can score the data."""
+    import keras
+
+    import keras_vae as kv
+
+    options = config.model
+    vae = kv.VAE.for_images(
+        data.event_shape,
+        options.latent_dim,
+        options.likelihood,
+        options.network,
+        options.hidden,
+        options.activation,
+        num_levels=data.pixels.num_values or 2,
+        objective=kv.objectives.ELBO(options.beta, options.num_samples),
+        seed=config.training.seed,
+    )
+    vae.check(data.train.head(config.training.batch_size))
+    vae.compile(
+        keras.optimizers.Adam(config.training.learning_rate),
+        jit_compile=config.training.jit_compile,
+        steps_per_execution=max(config.training.steps_per_execution, 1),
+    )
+    return vae
+
+
+def fit(config: Config, vae: kv.VAE, data: kv.data.ImageData, log_dir: Path) -> dict[str, Any]:
+    """Train until the end, Ctrl-C or a loss that is not finite; return how it went."""
+    import keras
+
+    import keras_vae as kv
+
+    options = config.training
+    batches = data.train.training_batches(options.batch_size, options.seed)
+    validation = data.validation and data.validation.evaluation_batches(options.batch_size, options.seed)
+    epochs = options.epochs or max(_MIN_EPOCHS, -(-_MIN_STEPS // batches.steps_per_epoch))
+    guard = kv.training.StopOnNonFinite(exact_step=options.loop == "custom")
+    throughput = kv.training.Throughput(data.train.num_examples)
+    bar = kv.training.ProgressBar()
+    callbacks = [guard, throughput, bar, keras.callbacks.TensorBoard(log_dir, write_graph=False)]
+    status = "finished"
+    try:
+        if options.loop == "custom":
+            kv.training.train(
+                vae,
+                batches,
+                epochs,
+                validation_data=validation,
+                callbacks=callbacks,
+                verbose=0,
+                steps_per_execution=options.steps_per_execution or None,
+            )
+        else:
+            vae.fit(
+                batches.dataset(),
+                epochs=epochs,
+                validation_data=validation and validation.dataset(),
+                callbacks=callbacks,
+                verbose=0,
+            )
+    except KeyboardInterrupt:
+        status = "interrupted"
+    bar.close()
+    if guard.message:
+        status = f"stopped: {guard.message}; the last good weights are kept"
+    return {"status": status, "training_images_per_second": throughput.examples_per_second()}
+
+
+def run(config: Config) -> int:
+    """Train, evaluate and save; return 0, or 1 if the loss stopped being finite."""
+    import keras
+    import tensorflow as tf
+
+    import keras_vae as kv
+    from keras_vae.saving.atomic import new_folder, write_json
+    from keras_vae.saving.run_folder import describe_device, environment, next_name, save_figures
+
+    for gpu in tf.config.list_physical_devices("GPU"):
+        tf.config.experimental.set_memory_growth(gpu, True)
+    keras.utils.set_random_seed(config.training.seed)
+    keras.config.set_dtype_policy(config.training.precision)
+    data = load_data(config)
+    vae = make_vae(config, data)
+    stem = f"{Path(config.data.dataset).stem}-{config.model.likelihood}"
+    folder = Path(config.run.output_dir) / (config.run.name or next_name(config.run.output_dir, stem))
+
+    with new_folder(folder) as new:
+        print(f"Training on {describe_device()}: {data}")
+        outcome = fit(config, vae, data, new / "logs")
+        print(f"Training {outcome['status']}. Evaluating on the test images ...")
+        test = kv.evaluation.evaluate(vae, data.test, num_samples=10, seed=config.training.seed)
+        history = vae.history.history
+        write_json(new / "config.json", config.to_dict())
+        write_json(new / "environment.json", environment())
+        results = {name: estimate._asdict() for name, estimate in test.items()}
+        write_json(new / "metrics.json", {**outcome, "test": results, "history": history})
+        vae.save(new / "model.keras")
+        kv.saving.export_decoder(vae, new / "decoder")
+        save_figures(new / "figures", kv.plotting.report(vae, data.test, history, config.training.seed))
+    for name, (mean, standard_error) in test.items():
+        print(f"  test {name:21s} {mean:10.4f} +- {standard_error:.4f}")
+    print(f"Saved in {folder}")
+    return 1 if outcome["status"].startswith("stopped") else 0
+
+
+def main(arguments: list[str]) -> int:
+    """Run with the given flags; return the exit code: 2 for what the user can mend, told in one line."""
+    try:
+        return run(parse_config(arguments))
+    except (ValueError, OSError) as error:
+        print(f"train.py: {' '.join(str(error).split())}", file=sys.stderr)
+        return 2
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

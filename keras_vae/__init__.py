@@ -8,7 +8,19 @@ if _keras.config.backend() != "tensorflow":
         f"Received: backend={_keras.config.backend()!r}"
     )
 
-from keras_vae import data, layers, objectives, priors, random, saving, training
+from keras_vae import data, evaluation, layers, networks, objectives, plotting, priors, random, saving, training
 from keras_vae.models import VAE
 
-__all__ = ["VAE", "data", "layers", "objectives", "priors", "random", "saving", "training"]
+__all__ = [
+    "VAE",
+    "data",
+    "evaluation",
+    "layers",
+    "networks",
+    "objectives",
+    "plotting",
+    "priors",
+    "random",
+    "saving",
+    "training",
+]

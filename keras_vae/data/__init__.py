@@ -1,1 +1,23 @@
+"""What x is: loading, splits, pixels, batches, and the support a likelihood scores."""
 
+from keras_vae.data.images import Batches, Split, as_batches
+from keras_vae.data.loading import ImageData, load
+from keras_vae.data.pixels import Binarize, Dequantize, Pixels, Quantize, Unit, pixels
+from keras_vae.data.support import Support, check_support, support_of
+
+__all__ = [
+    "Batches",
+    "Binarize",
+    "Dequantize",
+    "ImageData",
+    "Pixels",
+    "Quantize",
+    "Split",
+    "Support",
+    "Unit",
+    "as_batches",
+    "check_support",
+    "load",
+    "pixels",
+    "support_of",
+]

@@ -41,9 +41,17 @@ class Split:
     def in_memory(self) -> bool:
         return not isinstance(self.images, tf.data.Dataset)
 
+    def training_batches(self, batch_size: int, seed: Any) -> Batches:
+        """Return shuffled batches with fresh noise each epoch."""
+        return Batches(self, batch_size, seed, training=True)
+
+    def evaluation_batches(self, batch_size: int, seed: Any) -> Batches:
+        """Return batches in order, always with the same noise."""
+        return Batches(self, batch_size, seed, training=False)
+
     def head(self, num_examples: int, seed: Any = 0) -> tf.Tensor:
         """Return x of the first examples as evaluation sees them: [num_examples, *event]."""
-        return next(iter(Batches(self, num_examples, seed, training=False).epoch(0)))
+        return next(iter(self.evaluation_batches(num_examples, seed).epoch(0)))
 
 
 class Batches:
@@ -124,9 +132,13 @@ class Batches:
 def as_batches(data: Any, batch_size: int, seed: Any, training: bool = True) -> Batches:
     """Return batches of an array, a tensor, a `Split` or an unbatched `tf.data.Dataset` of known length.
 
+    `Batches` are returned as they are.
+
     Raises:
         ValueError: if the length of a `tf.data.Dataset` is not known.
     """
+    if isinstance(data, Batches):
+        return data
     if isinstance(data, tf.data.Dataset):
         num_examples = int(data.cardinality())
         if num_examples < 0:

@@ -14,7 +14,7 @@ from tensorflow_probability import distributions as tfd
 
 from keras_vae.distributions import SoftBernoulli
 
-__all__ = ["BINARY", "REAL", "UNIT", "Support", "check_support", "levels_support", "support_of"]
+__all__ = ["BINARY", "REAL", "UNIT", "Support", "check_support", "is_normalized", "levels_support", "support_of"]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -73,6 +73,11 @@ def _(distribution: SoftBernoulli) -> Support:
 @support_of.register
 def _(distribution: tfd.Categorical) -> Support:
     return levels_support(distribution.logits_parameter().shape[-1])
+
+
+def is_normalized(distribution: tfd.Distribution) -> bool:
+    """Return whether `log_prob` is a log-probability: False for soft Bernoulli targets, whose is a cross-entropy."""
+    return not isinstance(getattr(distribution, "distribution", distribution), SoftBernoulli)
 
 
 def check_support(distribution: tfd.Distribution, x: Any) -> None:

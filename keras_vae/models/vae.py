@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import math
 import random as python_random
+from collections.abc import Sequence
 from typing import Any
 
 import keras
@@ -12,10 +12,12 @@ import tensorflow as tf
 from tensorflow_probability import distributions as tfd
 
 from keras_vae import random, replicas
-from keras_vae.data.support import check_support
+from keras_vae.data.support import check_support, is_normalized
 from keras_vae.layers import as_distribution
-from keras_vae.objectives import ELBO, LossTerms
-from keras_vae.priors import Prior
+from keras_vae.models.for_images import image_decoder, image_encoder
+from keras_vae.objectives import ELBO, LossTerms, bits_per_dim
+from keras_vae.priors import Prior, StandardNormal
+from keras_vae.saving.export import export
 from keras_vae.saving.registration import register
 
 __all__ = ["VAE"]
@@ -31,7 +33,8 @@ class VAE(keras.Model):
     The three distributions come from Keras models or layers; everything else talks to them as TFP
     distributions. `fit`, `evaluate`, `predict`, `save` and callbacks are those of Keras; `compile` needs no
     loss. The metrics `loss`, `reconstruction_loss`, `kl` and `elbo` are in nats per example (event dimensions
-    summed), `bits_per_dim` is -elbo / (log(2) * prod(event_shape)).
+    summed), `bits_per_dim` is -elbo / (log(2) * prod(event_shape)). Where the likelihood is none (grey targets
+    under `keras_vae.layers.IndependentSoftBernoulli`) they are `loss`, `cross_entropy` and `kl`.
 
     Noise is a function of (seed, optimizer step, row of the batch): runs repeat exactly, however many
     replicas share a batch. Evaluation noise is a function of (seed, row of the data set).
@@ -93,10 +96,44 @@ class VAE(keras.Model):
         self.seed = python_random.randint(0, 2**31 - 1) if seed is None else seed
         self.seed_generator = keras.random.SeedGenerator(self.seed)
         self._rows_evaluated = keras.metrics.Sum(name="rows_evaluated", dtype="int64")
-        names = ("loss", "reconstruction_loss", "kl", "elbo", "bits_per_dim")
+        names = ("loss", "reconstruction_loss", "kl", "elbo", "bits_per_dim", "cross_entropy")
         self._means = {name: keras.metrics.Mean(name=name) for name in names}
         if isinstance(encoder, keras.Model) and encoder.built and len(encoder.inputs) == 1:
             self.build(encoder.input_shape)
+
+    @classmethod
+    def for_images(
+        cls,
+        event_shape: Sequence[int],
+        latent_dim: int,
+        likelihood: str = "bernoulli",
+        network: str = "mlp",
+        hidden: Sequence[int] | None = None,
+        activation: str = "relu",
+        num_levels: int = 2,
+        **kwargs: Any,
+    ) -> VAE:
+        """Return a VAE of ready-made parts: diagonal Gaussian q(z|x), standard normal p(z).
+
+        Args:
+            event_shape: (H, W, C).
+            latent_dim: D.
+            likelihood: "bernoulli"; "categorical", over `num_levels` levels; "soft-bernoulli", for grey targets.
+            network: "mlp" or "conv".
+            hidden: widths of the encoder's hidden layers, or filters of its convolutions; the decoder runs
+                backwards. None is (400,) or (32, 64).
+            activation: of the hidden layers.
+            num_levels: x has the levels 0 ... num_levels-1.
+            **kwargs: of `VAE`.
+
+        Example:
+
+        >>> VAE.for_images((8, 8, 1), latent_dim=2, network="conv").sample(3, seed=0).shape.as_list()
+        [3, 8, 8, 1]
+        """
+        encoder = image_encoder(event_shape, latent_dim, network, hidden, activation, num_levels)
+        decoder = image_decoder(event_shape, latent_dim, likelihood, network, hidden, activation, num_levels)
+        return cls(encoder, decoder, StandardNormal(latent_dim), **kwargs)
 
     def build(self, input_shape: Any) -> None:
         """Build the parts on zeros and check that they fit together."""
@@ -117,6 +154,7 @@ class VAE(keras.Model):
                 f"Received: batch_shape={p_x.batch_shape}, event_shape={p_x.event_shape}"
             )
         self.event_shape = event_shape
+        self.is_normalized = is_normalized(p_x)
         self.latent_dim = int(p_z.event_shape[0])
         self.built = True
 
@@ -212,7 +250,10 @@ class VAE(keras.Model):
 
     @property
     def metrics(self) -> list[keras.metrics.Metric]:
-        return list(self._means.values())
+        names = ["loss", "reconstruction_loss", "kl", "elbo", "bits_per_dim"]
+        if self.built and not self.is_normalized:
+            names = ["loss", "cross_entropy", "kl"]
+        return [self._means[name] for name in names]
 
     def reset_metrics(self) -> None:
         super().reset_metrics()
@@ -257,17 +298,17 @@ class VAE(keras.Model):
         return self._update_metrics(terms, tf.add_n(self.losses) if self.losses else 0.0, sample_weight)
 
     def _update_metrics(self, terms: LossTerms, penalty: Any, sample_weight: Any) -> dict[str, tf.Tensor]:
-        nats_per_bit_of_all_dims = math.log(2) * math.prod(self.event_shape)
         values = {
             "loss": terms.loss_per_example + penalty,
             "reconstruction_loss": -terms.log_likelihood,
+            "cross_entropy": -terms.log_likelihood,
             "kl": terms.kl,
             "elbo": terms.elbo,
-            "bits_per_dim": -terms.elbo / nats_per_bit_of_all_dims,
+            "bits_per_dim": bits_per_dim(terms.elbo, self.event_shape),
         }
-        for name, mean in self._means.items():
-            mean.update_state(values[name], sample_weight)
-        return {name: mean.result() for name, mean in self._means.items()}
+        for mean in self.metrics:
+            mean.update_state(values[mean.name], sample_weight)
+        return {mean.name: mean.result() for mean in self.metrics}
 
     def fit(self, x: Any = None, *args: Any, **kwargs: Any) -> keras.callbacks.History:
         """Train the model; see `keras.Model.fit`. Arrays are checked against the likelihood's support."""
@@ -284,6 +325,10 @@ class VAE(keras.Model):
             x = x[0]
         if isinstance(x, np.ndarray | tf.Tensor):
             self.check(x)
+
+    def export(self, filepath: Any) -> Any:
+        """Export a SavedModel that TensorFlow alone loads; see `keras_vae.saving.export`."""
+        return export(self, filepath)
 
     def get_config(self) -> dict[str, Any]:
         parts = {name: getattr(self, name) for name in ("encoder", "decoder", "prior", "objective")}

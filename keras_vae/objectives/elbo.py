@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import tensorflow as tf
@@ -13,7 +14,7 @@ from keras_vae.saving.registration import register
 if TYPE_CHECKING:
     from keras_vae.models.vae import VAE
 
-__all__ = ["ELBO", "LossTerms"]
+__all__ = ["ELBO", "LossTerms", "bits_per_dim"]
 
 
 class LossTerms(NamedTuple):
@@ -32,6 +33,17 @@ class LossTerms(NamedTuple):
     log_likelihood: tf.Tensor
     kl: tf.Tensor
     elbo: tf.Tensor
+
+
+def bits_per_dim(log_prob: tf.Tensor, event_shape: tuple[int, ...]) -> tf.Tensor:
+    """Return -log_prob / (log(2) * prod(event_shape)): nats per example to bits per dimension, down is better.
+
+    Example:
+
+    >>> round(float(bits_per_dim(-784 * math.log(2), (28, 28, 1))), 6)
+    1.0
+    """
+    return -log_prob / (math.log(2) * math.prod(event_shape))
 
 
 @register

@@ -1,5 +1,6 @@
-"""Training: the hand-written loop and its callbacks."""
+"""Training: the hand-written loop and callbacks."""
 
+from keras_vae.training.callbacks import ProgressBar, StopOnNonFinite, Throughput
 from keras_vae.training.loop import train
 
-__all__ = ["train"]
+__all__ = ["ProgressBar", "StopOnNonFinite", "Throughput", "train"]

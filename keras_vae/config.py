@@ -1,0 +1,139 @@
+"""What a run of `train.py` can be told: frozen dataclasses, to and from plain dictionaries.
+
+The names are the flags of `train.py`, and their descriptions its help.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import Any, Literal
+
+import dacite
+
+__all__ = ["Config", "DataConfig", "ModelConfig", "RunConfig", "TrainingConfig"]
+
+
+@dataclasses.dataclass(frozen=True)
+class DataConfig:
+    """What x is."""
+
+    dataset: str = "digits"
+    """digits (scikit-learn's, no download), a TFDS image set such as mnist, or a .npz file of integer images"""
+    data_dir: str | None = None
+    """folder of TFDS; by default the environment variable TFDS_DATA_DIR, or TFDS' own folder"""
+    pixels: str | None = None
+    """how pixels become x: binarize=dynamic, binarize=threshold, quantize=K, unit or dequantize; by default what
+    suits the likelihood"""
+    image_size: int | None = None
+    """resize to this height and width"""
+    grayscale: bool = False
+    """turn colour images grey"""
+    validation_fraction: float = 0.1
+    """part of the training images held out for validation"""
+
+
+@dataclasses.dataclass(frozen=True)
+class ModelConfig:
+    """The VAE."""
+
+    likelihood: Literal["bernoulli", "categorical", "soft-bernoulli"] = "bernoulli"
+    """p(x|z): bernoulli for binary pixels, categorical for integer levels, soft-bernoulli for grey pixels (a
+    cross-entropy, not a likelihood)"""
+    latent_dim: int = 20
+    """dimensions of z"""
+    network: Literal["mlp", "conv"] = "mlp"
+    """body of encoder and decoder"""
+    hidden: tuple[int, ...] | None = None
+    """widths of the encoder's hidden layers, or filters of its convolutions (stride 2); the decoder runs backwards.
+    By default 400, or 32 64"""
+    activation: str = "relu"
+    """of the hidden layers, by its Keras name"""
+    beta: float = 1.0
+    """weight of the KL in the loss; 1 is the ELBO"""
+    num_samples: int = 1
+    """draws of z per image in training"""
+
+
+@dataclasses.dataclass(frozen=True)
+class TrainingConfig:
+    """How to fit it."""
+
+    epochs: int | None = None
+    """passes over the training images; by default 20, or more on small sets until 5,000 steps are done"""
+    batch_size: int = 128
+    """images per step"""
+    learning_rate: float = 1e-3
+    """of Adam"""
+    loop: Literal["custom", "fit"] = "custom"
+    """the hand-written loop, or Keras' fit; both take the same steps"""
+    steps_per_execution: int = 200
+    """steps between two returns to Python, where the bar moves and Ctrl-C is heard; 0 is the whole epoch in custom"""
+    jit_compile: bool = True
+    """compile the step with XLA"""
+    precision: Literal["float32", "mixed_bfloat16", "mixed_float16"] = "float32"
+    """Keras dtype policy; densities are float32 under each"""
+    seed: int = 0
+    """of weights, noise, order and draws of pixels"""
+
+
+@dataclasses.dataclass(frozen=True)
+class RunConfig:
+    """Where to keep it."""
+
+    name: str | None = None
+    """of the run's folder, which must not exist; by default dataset-likelihood, numbered"""
+    output_dir: str = "saved_models"
+    """where the run's folder goes"""
+
+
+@dataclasses.dataclass(frozen=True)
+class Config:
+    """All of it.
+
+    Raises:
+        ValueError: if a number is out of range.
+
+    Example:
+
+    >>> Config.from_dict(Config().to_dict()) == Config()
+    True
+    """
+
+    data: DataConfig = DataConfig()
+    model: ModelConfig = ModelConfig()
+    training: TrainingConfig = TrainingConfig()
+    run: RunConfig = RunConfig()
+
+    def __post_init__(self) -> None:
+        positive = {
+            "image_size": self.data.image_size,
+            "latent_dim": self.model.latent_dim,
+            "num_samples": self.model.num_samples,
+            "epochs": self.training.epochs,
+            "batch_size": self.training.batch_size,
+            "learning_rate": self.training.learning_rate,
+            "hidden": min(self.model.hidden or (1,)),
+        }
+        for name, value in positive.items():
+            if value is not None and value <= 0:
+                raise ValueError(f"`{name}` must be positive. Received: {name}={value}")
+        not_negative = {"beta": self.model.beta, "steps_per_execution": self.training.steps_per_execution}
+        for name, value in not_negative.items():
+            if value < 0:
+                raise ValueError(f"`{name}` must not be negative. Received: {name}={value}")
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return nested plain dictionaries."""
+        return dataclasses.asdict(self)
+
+    @classmethod
+    def from_dict(cls, values: dict[str, Any]) -> Config:
+        """Return the configuration of nested dictionaries; what is left out keeps its default.
+
+        Raises:
+            ValueError: for a name that is not known or a value of the wrong type.
+        """
+        try:
+            return dacite.from_dict(cls, values, dacite.Config(strict=True, cast=[tuple]))
+        except dacite.DaciteError as error:
+            raise ValueError(f"The configuration cannot be used: {error}") from error

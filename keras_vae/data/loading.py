@@ -1,0 +1,241 @@
+"""Load image sets: scikit-learn's digits, any TFDS image set by name, `.npz` files."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+import os
+import zipfile
+from typing import Any
+
+import numpy as np
+import tensorflow as tf
+
+from keras_vae.data.images import Split
+from keras_vae.data.pixels import Pixels, pixels
+
+__all__ = ["ImageData", "load"]
+
+# Sets up to this size are kept in memory as one tensor; larger ones are streamed.
+_MAX_BYTES_IN_MEMORY = 2 * 1024**3
+_TEST_FRACTION = 0.2
+_SPLIT_SEED = 0
+
+
+@dataclasses.dataclass(frozen=True)
+class ImageData:
+    """A data set with disjoint splits.
+
+    Attributes:
+        name: what was asked for.
+        event_shape: (H, W, C).
+        pixels: how raw levels become x.
+        train: to fit.
+        validation: held out of the training split; None if none was asked for.
+        test: to report.
+    """
+
+    name: str
+    event_shape: tuple[int, ...]
+    pixels: Pixels
+    train: Split
+    validation: Split | None
+    test: Split
+
+    def __str__(self) -> str:
+        validation = self.validation.num_examples if self.validation else 0
+        sizes = f"{self.train.num_examples:,} training, {validation:,} validation, {self.test.num_examples:,} test"
+        return f"{self.name} {'x'.join(map(str, self.event_shape))}, {self.pixels}, {sizes} images"
+
+
+def load(
+    name: str,
+    pixels_name: str | None = None,
+    data_dir: str | None = None,
+    image_size: int | None = None,
+    grayscale: bool = False,
+    validation_fraction: float = 0.1,
+) -> ImageData:
+    """Load a data set.
+
+    Splits: TFDS sets have their own "train" and "test"; a set without "test", the digits and `.npz` files
+    without `x_test` give a fifth of their images, drawn with a fixed seed, to the test. The validation images
+    are the last `validation_fraction` of the training images.
+
+    Args:
+        name: "digits" (scikit-learn's, 1,797 images, 8x8, 17 levels, no download), a TFDS name such as
+            "mnist", or a path that ends in ".npz" (integer images `x_train` and `x_test`, or `images` or `x`;
+            optionally `y_train` and `y_test`, or `labels` or `y`).
+        pixels_name: see `keras_vae.data.pixels`; None is "binarize=dynamic".
+        data_dir: of TFDS; None is its default, or the environment variable TFDS_DATA_DIR.
+        image_size: resize to this height and width.
+        grayscale: turn colour images grey.
+        validation_fraction: between 0 (no validation) and 1, exclusive.
+
+    Returns:
+        `ImageData`.
+
+    Raises:
+        ValueError: for a name, file or option that cannot be used.
+        FileNotFoundError: if the `.npz` file is missing, or a TFDS set is neither prepared nor to be had.
+    """
+    if not 0 <= validation_fraction < 1:
+        raise ValueError(
+            f"`validation_fraction` must be at least 0 and below 1. Received: validation_fraction={validation_fraction}"
+        )
+    if name == "digits":
+        train, test, num_levels = _digits()
+    elif name.endswith(".npz"):
+        train, test, num_levels = _npz(name)
+    else:
+        return _tfds(name, pixels_name, data_dir, image_size, grayscale, validation_fraction)
+    treatment = pixels(pixels_name or "binarize=dynamic", num_levels)
+    prepare = _preparation(image_size, grayscale)
+    splits = [_Arrays(prepare(tf.constant(part.images)), part.labels) for part in (train, test)]
+    held_out = round(len(splits[0].images) * validation_fraction)
+    kept = len(splits[0].images) - held_out
+    return ImageData(
+        name=name,
+        event_shape=tuple(splits[0].images.shape[1:]),
+        pixels=treatment,
+        train=splits[0][:kept].split(treatment),
+        validation=splits[0][kept:].split(treatment) if held_out else None,
+        test=splits[1].split(treatment),
+    )
+
+
+@dataclasses.dataclass(frozen=True)
+class _Arrays:
+    """Raw images and labels, to be sliced together."""
+
+    images: Any
+    labels: np.ndarray | None
+
+    def __getitem__(self, rows: Any) -> _Arrays:
+        return _Arrays(self.images[rows], None if self.labels is None else self.labels[rows])
+
+    def split(self, treatment: Pixels) -> Split:
+        return Split(self.images, len(self.images), treatment, self.labels)
+
+
+def _split_at_random(whole: _Arrays) -> tuple[_Arrays, _Arrays]:
+    """Return train and test, a fifth for the test."""
+    order = np.random.default_rng(_SPLIT_SEED).permutation(len(whole.images))
+    num_test = round(len(order) * _TEST_FRACTION)
+    return whole[order[num_test:]], whole[order[:num_test]]
+
+
+def _digits() -> tuple[_Arrays, _Arrays, int]:
+    from sklearn.datasets import load_digits
+
+    digits = load_digits()
+    train, test = _split_at_random(_Arrays(digits.images[..., None].astype(np.uint8), digits.target))
+    return train, test, 17
+
+
+def _npz(path: str) -> tuple[_Arrays, _Arrays, int]:
+    try:
+        with np.load(path, allow_pickle=False) as file:
+            arrays = dict(file)
+    except (zipfile.BadZipFile, ValueError, EOFError) as error:
+        raise ValueError(f"The file is no .npz archive of plain arrays. Received: {path!r}") from error
+
+    def first(*names: str) -> np.ndarray | None:
+        return next((arrays[name] for name in names if name in arrays), None)
+
+    images, test_images = first("x_train", "images", "x"), first("x_test")
+    if images is None or images.ndim not in (3, 4) or not np.issubdtype(images.dtype, np.integer) or images.min() < 0:
+        raise ValueError(
+            "The .npz file must hold integer images [N, H, W] or [N, H, W, C], not negative, as `x_train`, `images` or "
+            f"`x`. Received: {path!r} with { {name: (a.dtype.name, a.shape) for name, a in arrays.items()} }"
+        )
+    highest = max(int(a.max()) for a in (images, test_images) if a is not None)
+    num_levels = 256 if images.dtype == np.uint8 else highest + 1
+    train = _Arrays(_with_channels(images), first("y_train", "labels", "y"))
+    if test_images is None:
+        return *_split_at_random(train), num_levels
+    return train, _Arrays(_with_channels(test_images), first("y_test")), num_levels
+
+
+def _with_channels(images: np.ndarray) -> np.ndarray:
+    return images if images.ndim == 4 else images[..., None]
+
+
+def _preparation(image_size: int | None, grayscale: bool) -> Any:
+    """Return the function that makes raw images grey and resizes them, as asked; levels stay integers."""
+
+    def prepare(images: tf.Tensor) -> tf.Tensor:
+        dtype = images.dtype
+        if grayscale and images.shape[-1] == 3:
+            images = tf.image.rgb_to_grayscale(images)
+        if image_size is not None:
+            images = tf.image.resize(tf.cast(images, tf.float32), [image_size, image_size], method="area")
+            images = tf.cast(tf.round(images), dtype)
+        return images
+
+    return prepare
+
+
+def _tfds(
+    name: str,
+    pixels_name: str | None,
+    data_dir: str | None,
+    image_size: int | None,
+    grayscale: bool,
+    validation_fraction: float,
+) -> ImageData:
+    import tensorflow_datasets as tfds
+
+    try:
+        builder = tfds.builder(name, data_dir=None if data_dir is None else os.path.expanduser(data_dir))
+    except tfds.core.DatasetNotFoundError as error:
+        raise ValueError(
+            "There is no such data set: name scikit-learn's `digits`, an image set of TensorFlow Datasets such as "
+            f"`mnist`, or a file that ends in .npz. Received: {name!r}"
+        ) from error
+    if "image" not in (builder.info.features or {}):
+        raise ValueError(f"The TFDS set has no feature `image`. Received: {name!r}")
+    try:
+        builder.download_and_prepare()
+    except Exception as error:
+        raise FileNotFoundError(
+            f"The data set {name!r} is not prepared in {builder.data_dir} and could not be downloaded: "
+            f"{str(error).splitlines()[0]}"
+        ) from error
+
+    num_train = builder.info.splits["train"].num_examples
+    if "test" in builder.info.splits:
+        instructions = {"test": "test"}
+    else:
+        num_train -= round(num_train * _TEST_FRACTION)
+        instructions = {"test": f"train[{num_train}:]"}
+    kept = num_train - round(num_train * validation_fraction)
+    instructions["train"] = f"train[:{kept}]"
+    if kept < num_train:
+        instructions["validation"] = f"train[{kept}:{num_train}]"
+
+    treatment = pixels(pixels_name or "binarize=dynamic")
+    prepare = _preparation(image_size, grayscale)
+    has_label = "label" in builder.info.features
+
+    def to_pair(example: dict[str, tf.Tensor]) -> tuple[tf.Tensor, tf.Tensor]:
+        label = example["label"] if has_label else tf.constant(0)
+        return prepare(example["image"]), label
+
+    splits = {}
+    for split, instruction in instructions.items():
+        examples = builder.as_dataset(split=instruction, shuffle_files=False).map(to_pair)
+        num_examples = builder.info.splits[instruction].num_examples
+        splits[split] = _in_memory_or_stream(examples, num_examples, treatment, has_label)
+    shape = tuple(examples.element_spec[0].shape)
+    return ImageData(name, shape, treatment, splits["train"], splits.get("validation"), splits["test"])
+
+
+def _in_memory_or_stream(examples: tf.data.Dataset, num_examples: int, treatment: Pixels, has_label: bool) -> Split:
+    image = examples.element_spec[0]
+    if None in image.shape:
+        raise ValueError(f"The images differ in size: pass image_size. Received: shape={image.shape}")
+    if num_examples * math.prod(image.shape) * image.dtype.size > _MAX_BYTES_IN_MEMORY:
+        return Split(examples.map(lambda image, label: image), num_examples, treatment)
+    images, labels = examples.batch(num_examples).get_single_element()
+    return Split(images, num_examples, treatment, labels.numpy() if has_label else None)

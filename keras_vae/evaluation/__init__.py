@@ -1,0 +1,5 @@
+"""Evaluation: whole splits, fixed seeds, standard errors."""
+
+from keras_vae.evaluation.elbo import Estimate, evaluate
+
+__all__ = ["Estimate", "evaluate"]

@@ -1,0 +1,6 @@
+"""Figures; arrays and distributions in, matplotlib figures out."""
+
+from keras_vae.plotting.figures import image_grid, latent_scatter, reconstructions, training_curves
+from keras_vae.plotting.report import report
+
+__all__ = ["image_grid", "latent_scatter", "reconstructions", "report", "training_curves"]

@@ -1,0 +1,105 @@
+"""Figures of a VAE: functions of arrays that return matplotlib figures and draw nothing on a screen."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+from matplotlib.figure import Figure
+
+__all__ = ["image_grid", "latent_scatter", "reconstructions", "training_curves"]
+
+_CELL_INCHES = 0.55
+
+
+def image_grid(
+    images: np.ndarray, num_columns: int | None = None, title: str = "", low: float = 0.0, high: float | None = None
+) -> Figure:
+    """Draw images [N, H, W, C] side by side, row by row.
+
+    Args:
+        images: values low ... high; one channel is drawn in grey, three in colour.
+        num_columns: None makes the grid square.
+        title: above the grid.
+        low: value of black.
+        high: value of white; None is the largest in `images`.
+    """
+    images = np.asarray(images, np.float64)
+    num_columns = num_columns or math.ceil(math.sqrt(len(images)))
+    num_rows = math.ceil(len(images) / num_columns)
+    high = float(images.max()) if high is None else high
+    unit = np.clip((images - low) / max(high - low, 1e-12), 0, 1)
+
+    height, width, channels = images.shape[1:]
+    canvas = np.ones((num_rows * (height + 1) - 1, num_columns * (width + 1) - 1, channels))
+    for i, image in enumerate(unit):
+        top, left = (i // num_columns) * (height + 1), (i % num_columns) * (width + 1)
+        canvas[top : top + height, left : left + width] = image
+    heading = 0.35 if title else 0.0
+    size = (num_columns * _CELL_INCHES * width / height, num_rows * _CELL_INCHES + heading)
+    size = (max(size[0], 3.0), size[1] * max(size[0], 3.0) / size[0])
+    figure = Figure(figsize=size, layout="constrained")
+    axes = figure.add_subplot()
+    axes.imshow(canvas.squeeze(-1) if channels == 1 else canvas, cmap="gray", vmin=0, vmax=1, interpolation="nearest")
+    axes.set_axis_off()
+    if title:
+        axes.set_title(title, fontsize=9)
+    return figure
+
+
+def reconstructions(x: np.ndarray, x_mean: np.ndarray, high: float | None = None) -> Figure:
+    """Draw originals [N, H, W, C] and below each its reconstruction."""
+    pairs = np.concatenate([np.asarray(x), np.asarray(x_mean)])
+    return image_grid(pairs, num_columns=len(x), title="originals (above) and reconstructions (below)", high=high)
+
+
+def training_curves(history: Mapping[str, Sequence[float]]) -> Figure:
+    """Draw each metric of a Keras history over the epochs, training and validation in one panel."""
+    names = [name for name in history if f"val_{name}" in history or not name.startswith("val_")]
+    num_columns = min(len(names), 3)
+    num_rows = math.ceil(len(names) / num_columns)
+    figure = Figure(figsize=(3.4 * num_columns, 2.5 * num_rows), layout="constrained")
+    for i, name in enumerate(names):
+        axes = figure.add_subplot(num_rows, num_columns, i + 1)
+        settled = []
+        for key, label in ((name, "training"), (f"val_{name}", "validation")):
+            if key in history:
+                values = np.asarray(history[key], float)
+                axes.plot(np.arange(1, len(values) + 1), values, label=label, linewidth=1.2)
+                settled.append(values[len(values) // 20 :])  # the first steps would flatten what follows
+        low, high = np.nanmin(np.concatenate(settled)), np.nanmax(np.concatenate(settled))
+        if np.isfinite(high - low) and high > low:
+            axes.set_ylim(low - 0.05 * (high - low), high + 0.05 * (high - low))
+        axes.set_title(name.replace("_", " "), fontsize=9)
+        axes.set_xlabel("epoch", fontsize=8)
+        axes.set_ylabel("bits" if name == "bits_per_dim" else "nats", fontsize=8)
+        axes.tick_params(labelsize=7)
+        axes.grid(alpha=0.3)
+        if f"val_{name}" in history and i == 0:
+            axes.legend(fontsize=7)
+    return figure
+
+
+def latent_scatter(
+    z: np.ndarray, labels: np.ndarray | None = None, axis_names: tuple[str, str] = ("z0", "z1")
+) -> Figure:
+    """Draw points z [N, 2], coloured by their integer labels [N]."""
+    figure = Figure(figsize=(5, 4.4), layout="constrained")
+    axes = figure.add_subplot()
+    if labels is None:
+        axes.scatter(z[:, 0], z[:, 1], s=4, alpha=0.6)
+    else:
+        classes = np.unique(labels)
+        discrete = len(classes) <= 10
+        colours = axes.scatter(z[:, 0], z[:, 1], c=labels, s=4, alpha=0.7, cmap="tab10" if discrete else "viridis")
+        if discrete:
+            axes.legend(*colours.legend_elements(), title="label", fontsize=7, title_fontsize=7, loc="upper right")
+        else:
+            figure.colorbar(colours, label="label")
+    axes.set_xlabel(axis_names[0])
+    axes.set_ylabel(axis_names[1])
+    axes.set_title("means of q(z|x), test images", fontsize=9)
+    axes.set_aspect("equal", adjustable="datalim")
+    axes.grid(alpha=0.3)
+    return figure

@@ -1,0 +1,121 @@
+"""SavedModels that TensorFlow alone can load, for TensorFlow Serving."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import tensorflow as tf
+from tensorflow_probability import distributions as tfd
+
+from keras_vae import random
+from keras_vae.saving.atomic import new_folder
+
+if TYPE_CHECKING:
+    from keras_vae.models import VAE
+
+__all__ = ["export", "export_decoder", "parameters"]
+
+
+def parameters(distribution: tfd.Distribution) -> dict[str, tf.Tensor]:
+    """Return the tensors a distribution was made of, by name: `logits`, or `loc` and `scale_diag`, ...
+
+    Example:
+
+    >>> sorted(parameters(tfd.Independent(tfd.Normal(tf.zeros([3]), tf.ones([3])), 1)))
+    ['loc', 'scale']
+    """
+    while isinstance(distribution, tfd.Independent):
+        distribution = distribution.distribution
+    return {name: value for name, value in distribution.parameters.items() if tf.is_tensor(value)}
+
+
+def export_decoder(vae: VAE, path: str | Path) -> Path:
+    """Export the decoder alone: signature `decode` (default), z [B, D] -> parameters and `mean` of p(x|z).
+
+    Args:
+        vae: built model.
+        path: folder of the versions; the export goes to `path/1`, or the next free number.
+
+    Returns:
+        The folder written.
+    """
+    return _write(path, {"decode": _decode(vae)}, vae.decoder.weights)
+
+
+def export(vae: VAE, path: str | Path) -> Path:
+    """Export the whole model as a SavedModel with one signature a method.
+
+    * `decode` (default): z [B, D] -> parameters and `mean` of p(x|z);
+    * `encode`: x [B, *event] -> parameters and `mean` of q(z|x);
+    * `reconstruct`: x -> `mean` of p(x|z) at the mean of q(z|x);
+    * `sample`: num_samples [], seed int32[2] -> x, the same as `vae.sample`;
+    * `elbo`: x, seed int32[2] -> elbo [B] in nats, from one posterior draw.
+
+    Args:
+        vae: built model.
+        path: folder of the versions; the export goes to `path/1`, or the next free number.
+
+    Returns:
+        The folder written.
+    """
+    x = tf.TensorSpec([None, *vae.event_shape], tf.float32, name="x")
+    seed = tf.TensorSpec([2], tf.int32, name="seed")
+
+    def encode(x: tf.Tensor) -> dict[str, tf.Tensor]:
+        q_z = vae.encode(x)
+        return {**parameters(q_z), "mean": q_z.mean()}
+
+    functions = {
+        "decode": _decode(vae),
+        "encode": _function(encode, x),
+        "reconstruct": _function(lambda x: {"mean": vae(x)}, x),
+        "sample": _function(
+            lambda num_samples, seed: {"x": vae.sample(num_samples, seed)},
+            tf.TensorSpec([], tf.int32, name="num_samples"),
+            seed,
+        ),
+        "elbo": _function(lambda x, seed: {"elbo": vae.elbo(x, seed=seed)}, x, seed),
+    }
+    return _write(path, functions, vae.weights)
+
+
+def _decode(vae: VAE) -> Any:
+    def decode(z: tf.Tensor) -> dict[str, tf.Tensor]:
+        p_x = vae.decode(z)
+        return {**parameters(p_x), "mean": p_x.mean()}
+
+    return _function(decode, tf.TensorSpec([None, vae.latent_dim], tf.float32, name="z"))
+
+
+def _function(function: Callable, *signature: tf.TensorSpec) -> Any:
+    return tf.function(function, input_signature=signature, autograph=False)
+
+
+def _write(path: str | Path, functions: dict[str, Any], weights: list[Any]) -> Path:
+    """Save `functions` as signatures under the next free version number, after a look at what was written."""
+    module = tf.Module()
+    module.weights = [w.value for w in weights]
+    for name, function in functions.items():
+        setattr(module, name, function)
+    signatures = {name: function.get_concrete_function() for name, function in functions.items()}
+    signatures["serving_default"] = signatures["decode"]
+
+    path = Path(path)
+    versions = [int(folder.name) for folder in path.glob("*") if folder.name.isdecimal()]
+    target = path / str(max(versions, default=0) + 1)
+    with new_folder(target) as folder:
+        tf.saved_model.save(module, str(folder), signatures=signatures)
+        _compare(tf.saved_model.load(str(folder)), functions["decode"])
+    return target
+
+
+def _compare(loaded: Any, decode: Any) -> None:
+    """Raise if the file's `decode` does not give what the model's does."""
+    (spec,) = decode.input_signature
+    z = random.normal([3, *spec.shape[1:]], seed=0)
+    expected = decode(z)
+    for name, value in loaded.signatures["decode"](z=z).items():
+        np.testing.assert_array_equal(value, expected[name], err_msg=f"The exported decoder differs in {name!r}.")

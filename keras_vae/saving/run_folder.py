@@ -1,0 +1,66 @@
+"""What a training run leaves behind."""
+
+from __future__ import annotations
+
+import importlib.metadata
+import platform
+import subprocess
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import tensorflow as tf
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+__all__ = ["describe_device", "environment", "next_name", "save_figures"]
+
+_PACKAGES = ("tensorflow", "keras", "tensorflow-probability", "numpy", "tensorflow-datasets")
+
+
+def describe_device() -> str:
+    """Return the device TensorFlow computes on, for people."""
+    gpus = tf.config.list_physical_devices("GPU")
+    if gpus:
+        names = [tf.config.experimental.get_device_details(gpu).get("device_name", gpu.name) for gpu in gpus]
+        return f"GPU ({', '.join(names)})"
+    return f"CPU ({len(tf.config.list_logical_devices('CPU'))} device, {platform.processor() or platform.machine()})"
+
+
+def environment() -> dict[str, Any]:
+    """Return what a result depends on beside its configuration: versions, device, commit."""
+    return {
+        "python": platform.python_version(),
+        "platform": platform.platform(),
+        "device": describe_device(),
+        "packages": {name: importlib.metadata.version(name) for name in _PACKAGES},
+        "commit": _commit(),
+    }
+
+
+def _commit() -> str | None:
+    """Return the commit of the code, marked when there are changes on top; None outside a git checkout."""
+    here = Path(__file__).parent
+    try:
+        describe = ["git", "describe", "--always", "--dirty", "--abbrev=40", "--exclude=*"]
+        done = subprocess.run(describe, cwd=here, capture_output=True, text=True, check=True)
+    except (OSError, subprocess.CalledProcessError):
+        return None
+    return done.stdout.strip()
+
+
+def next_name(folder: str | Path, stem: str) -> str:
+    """Return `stem`, or `stem-2`, `stem-3` ..., whichever is the first that does not exist in `folder`."""
+    name, number = stem, 1
+    while (Path(folder) / name).exists():
+        number += 1
+        name = f"{stem}-{number}"
+    return name
+
+
+def save_figures(folder: str | Path, figures: dict[str, Figure]) -> None:
+    """Write `figures` as PNG files into a new `folder`."""
+    folder = Path(folder)
+    folder.mkdir()
+    for name, figure in figures.items():
+        figure.savefig(folder / f"{name}.png", dpi=120)

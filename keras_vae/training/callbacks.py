@@ -1,0 +1,133 @@
+"""Callbacks, for `fit` and the hand-written loop alike."""
+
+from __future__ import annotations
+
+import math
+import time
+from typing import Any
+
+import keras
+import numpy as np
+import tqdm
+
+__all__ = ["ProgressBar", "StopOnNonFinite", "Throughput"]
+
+
+class ProgressBar(keras.callbacks.Callback):
+    """One bar for the whole training: steps done, time left, and the metrics that matter.
+
+    Args:
+        metrics: names to show, as far as they are there.
+    """
+
+    def __init__(self, metrics: tuple[str, ...] = ("loss", "elbo", "kl", "val_loss")):
+        super().__init__()
+        self.metrics = metrics
+        self._shown: dict[str, str] = {}
+
+    def on_train_begin(self, logs: Any = None) -> None:
+        self._bar = tqdm.tqdm(total=self.params["epochs"] * self.params["steps"], unit="step", dynamic_ncols=True)
+
+    def on_epoch_begin(self, epoch: int, logs: Any = None) -> None:
+        self._before = epoch * self.params["steps"]
+        self._bar.set_description(f"Epoch {epoch + 1}/{self.params['epochs']}", refresh=False)
+
+    def on_train_batch_end(self, batch: int, logs: Any = None) -> None:
+        self._show(logs)
+        self._bar.update(self._before + batch + 1 - self._bar.n)
+
+    def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
+        self._show(logs)
+
+    def on_train_end(self, logs: Any = None) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Leave the bar as it stands."""
+        self._bar.close()
+
+    def _show(self, logs: Any) -> None:
+        self._shown |= {name: f"{logs[name]:.2f}" for name in self.metrics if name in (logs or {})}
+        self._bar.set_postfix(self._shown, refresh=False)
+
+
+class StopOnNonFinite(keras.callbacks.Callback):
+    """Stop at the first loss that is not finite, and put back the last good weights.
+
+    Good are the weights (and the optimizer's state) after the last epoch whose losses were all finite, or
+    those before training.
+
+    Args:
+        exact_step: whether the step reported is the very step, as with `keras_vae.training.train`, which stops
+            there; `fit` reports all steps of an execution (`steps_per_execution`) together.
+
+    Attributes:
+        message: None, or where training stopped: epoch and step (or steps), counted from 0.
+    """
+
+    def __init__(self, exact_step: bool = False) -> None:
+        super().__init__()
+        self.exact_step = exact_step
+        self.message: str | None = None
+
+    def on_train_begin(self, logs: Any = None) -> None:
+        self.message = None
+        self._keep()
+
+    def on_epoch_begin(self, epoch: int, logs: Any = None) -> None:
+        self._epoch = epoch
+
+    def on_train_batch_begin(self, batch: int, logs: Any = None) -> None:
+        self._first_step = batch
+
+    def on_train_batch_end(self, batch: int, logs: Any = None) -> None:
+        loss = float((logs or {}).get("loss", 0.0))
+        if math.isfinite(loss) or self.message is not None:
+            return
+        exact = self.exact_step or batch == self._first_step
+        step = f"step {batch}" if exact else f"steps {self._first_step} to {batch}"
+        self.message = f"the loss became {loss} in epoch {self._epoch}, {step}"
+        for variable, value in zip(self._variables(), self._values, strict=True):
+            variable.assign(value)
+        self.model.stop_training = True
+
+    def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
+        if self.message is None:
+            self._keep()
+
+    def _variables(self) -> list[Any]:
+        return [*self.model.variables, *self.model.optimizer.variables]
+
+    def _keep(self) -> None:
+        self._values = [np.array(variable) for variable in self._variables()]
+
+
+class Throughput(keras.callbacks.Callback):
+    """Measure training examples per second of each epoch, validation not counted.
+
+    Args:
+        num_examples: examples in an epoch.
+
+    Attributes:
+        seconds: of each epoch. The first holds the compilation too.
+    """
+
+    def __init__(self, num_examples: int):
+        super().__init__()
+        self.num_examples = num_examples
+        self.seconds: list[float] = []
+
+    def on_epoch_begin(self, epoch: int, logs: Any = None) -> None:
+        self._start = self._last = time.perf_counter()
+
+    def on_train_batch_end(self, batch: int, logs: Any = None) -> None:
+        self._last = time.perf_counter()
+
+    def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
+        self.seconds.append(self._last - self._start)
+
+    def examples_per_second(self) -> float | None:
+        """Return the median over the epochs after the first; None if there is none."""
+        if len(self.seconds) < 2:
+            return None
+        return self.num_examples / float(np.median(self.seconds[1:]))
