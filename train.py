@@ -5,6 +5,9 @@
 
 from __future__ import annotations
 
+import contextlib
+import io
+import itertools
 import os
 import sys
 
@@ -25,7 +28,7 @@ _DESCRIPTION = (
     "Train a variational autoencoder on images and leave a decoder ready to serve. Settings can also stand in a "
     "file: --config FILE (YAML or JSON, sections data, model, training, run); flags overrule it."
 )
-_DEFAULT_PIXELS = {"bernoulli": "binarize=dynamic", "categorical": "quantize={num_levels}", "soft-bernoulli": "unit"}
+_DEFAULT_PIXELS = {"bernoulli": "binarize=dynamic", "categorical": "quantize=16", "soft-bernoulli": "unit"}
 _MIN_EPOCHS, _MIN_STEPS = 20, 5_000
 
 
@@ -37,8 +40,23 @@ def parse_config(arguments: list[str]) -> Config:
         file = Path(arguments[position + 1])
         arguments = arguments[:position] + arguments[position + 2 :]
         default = Config.from_dict(yaml.safe_load(file.read_text()) or {})
-    flags = (tyro.conf.OmitArgPrefixes, tyro.conf.FlagConversionOff)
-    return tyro.cli(Config, args=arguments, default=default, prog="train.py", description=_DESCRIPTION, config=flags)
+    box = io.StringIO()
+    try:
+        with contextlib.redirect_stderr(box):
+            return tyro.cli(
+                Config,
+                args=arguments,
+                default=default,
+                prog="train.py",
+                description=_DESCRIPTION,
+                config=(tyro.conf.OmitArgPrefixes,),
+            )
+    except SystemExit as stop:
+        if stop.code == 0:  # --help
+            raise
+        told = [line.strip(" │") for line in box.getvalue().splitlines()[1:]]  # the box without its frame
+        sentence = itertools.takewhile(lambda line: not line.startswith(("─", "╰")), told)
+        raise ValueError(" ".join(sentence)) from None
 
 
 def load_data(config: Config) -> kv.data.ImageData:
@@ -68,7 +86,7 @@ def make_vae(config: Config, data: kv.data.ImageData) -> kv.VAE:
         options.latent_dim,
         options.likelihood,
         options.network,
-        options.hidden,
+        options.hidden or None,
         options.activation,
         num_levels=data.pixels.num_values or 2,
         objective=kv.objectives.ELBO(options.beta, options.num_samples),
@@ -77,7 +95,7 @@ def make_vae(config: Config, data: kv.data.ImageData) -> kv.VAE:
     vae.check(data.train.head(config.training.batch_size))
     vae.compile(
         keras.optimizers.Adam(config.training.learning_rate),
-        jit_compile=config.training.jit_compile,
+        jit_compile={"auto": "auto", "on": True, "off": False}[config.training.jit_compile],
         steps_per_execution=max(config.training.steps_per_execution, 1),
     )
     return vae

@@ -6,11 +6,17 @@ The names are the flags of `train.py`, and their descriptions its help.
 from __future__ import annotations
 
 import dataclasses
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 import dacite
+import tyro
 
 __all__ = ["Config", "DataConfig", "ModelConfig", "RunConfig", "TrainingConfig"]
+
+
+def _flag(kind: type, default: str) -> Any:
+    """Return how `train.py` shows a setting that is None by default: the type it takes, and what None means."""
+    return tyro.conf.arg(constructor=kind, help_behavior_hint=f"(default: {default})")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -19,12 +25,11 @@ class DataConfig:
 
     dataset: str = "digits"
     """digits (scikit-learn's, no download), a TFDS image set such as mnist, or a .npz file of integer images"""
-    data_dir: str | None = None
-    """folder of TFDS; by default the environment variable TFDS_DATA_DIR, or TFDS' own folder"""
-    pixels: str | None = None
-    """how pixels become x: binarize=dynamic, binarize=threshold, quantize=K, unit or dequantize; by default what
-    suits the likelihood"""
-    image_size: int | None = None
+    data_dir: Annotated[str | None, _flag(str, "environment variable TFDS_DATA_DIR, or TFDS' own folder")] = None
+    """folder of TFDS"""
+    pixels: Annotated[str | None, _flag(str, "what suits the likelihood")] = None
+    """how pixels become x: binarize=dynamic, binarize=threshold, quantize=K, unit or dequantize"""
+    image_size: Annotated[int | None, _flag(int, "as they are")] = None
     """resize to this height and width"""
     grayscale: bool = False
     """turn colour images grey"""
@@ -43,9 +48,8 @@ class ModelConfig:
     """dimensions of z"""
     network: Literal["mlp", "conv"] = "mlp"
     """body of encoder and decoder"""
-    hidden: tuple[int, ...] | None = None
-    """widths of the encoder's hidden layers, or filters of its convolutions (stride 2); the decoder runs backwards.
-    By default 400, or 32 64"""
+    hidden: Annotated[tuple[int, ...], tyro.conf.arg(help_behavior_hint="(default: 400 for mlp, 32 64 for conv)")] = ()
+    """widths of the encoder's hidden layers, or filters of its convolutions of stride 2; the decoder's run backwards"""
     activation: str = "relu"
     """of the hidden layers, by its Keras name"""
     beta: float = 1.0
@@ -58,8 +62,8 @@ class ModelConfig:
 class TrainingConfig:
     """How to fit it."""
 
-    epochs: int | None = None
-    """passes over the training images; by default 20, or more on small sets until 5,000 steps are done"""
+    epochs: Annotated[int | None, _flag(int, "20, or more on small sets until 5,000 steps are done")] = None
+    """passes over the training images"""
     batch_size: int = 128
     """images per step"""
     learning_rate: float = 1e-3
@@ -68,8 +72,8 @@ class TrainingConfig:
     """the hand-written loop, or Keras' fit; both take the same steps"""
     steps_per_execution: int = 200
     """steps between two returns to Python, where the bar moves and Ctrl-C is heard; 0 is the whole epoch in custom"""
-    jit_compile: bool = True
-    """compile the step with XLA"""
+    jit_compile: Literal["auto", "on", "off"] = "auto"
+    """compile the step with XLA; auto: but for convolutions on a CPU"""
     precision: Literal["float32", "mixed_bfloat16", "mixed_float16"] = "float32"
     """Keras dtype policy; densities are float32 under each"""
     seed: int = 0
@@ -80,8 +84,8 @@ class TrainingConfig:
 class RunConfig:
     """Where to keep it."""
 
-    name: str | None = None
-    """of the run's folder, which must not exist; by default dataset-likelihood, numbered"""
+    name: Annotated[str | None, _flag(str, "dataset-likelihood, numbered")] = None
+    """of the run's folder, which must not exist"""
     output_dir: str = "saved_models"
     """where the run's folder goes"""
 
@@ -112,7 +116,7 @@ class Config:
             "epochs": self.training.epochs,
             "batch_size": self.training.batch_size,
             "learning_rate": self.training.learning_rate,
-            "hidden": min(self.model.hidden or (1,)),
+            "hidden": min(self.model.hidden, default=None),
         }
         for name, value in positive.items():
             if value is not None and value <= 0:

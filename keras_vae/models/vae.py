@@ -12,6 +12,7 @@ import tensorflow as tf
 from tensorflow_probability import distributions as tfd
 
 from keras_vae import random, replicas
+from keras_vae.data.images import as_batches
 from keras_vae.data.support import check_support, is_normalized
 from keras_vae.layers import as_distribution
 from keras_vae.models.for_images import image_decoder, image_encoder
@@ -229,18 +230,26 @@ class VAE(keras.Model):
     def compile(self, optimizer: Any = "adam", **kwargs: Any) -> None:
         """Configure training; arguments as in `keras.Model.compile`, without `loss` and `metrics`.
 
-        The objective was given to the constructor. `jit_compile` is True and `steps_per_execution` 32 unless
-        told otherwise: both are what makes `fit` fast, on CPUs too.
+        The objective was given to the constructor. Two defaults are not Keras' own, and make `fit` fast on CPUs
+        too: `steps_per_execution` is 32, and `jit_compile="auto"` compiles with XLA wherever that pays, which is
+        everywhere but for convolutions on a CPU.
         """
         for name in ("loss", "metrics", "loss_weights", "weighted_metrics"):
             if kwargs.get(name) is not None:
                 raise ValueError(
-                    f"A VAE's loss and metrics come from its objective: pass `objective=` to the constructor. "
+                    "A VAE's loss and metrics come from its objective: pass `objective=` to the constructor. "
                     f"Received: {name}={kwargs[name]!r}"
                 )
         eager = kwargs.get("run_eagerly", False)
-        defaults = {"jit_compile": not eager, "steps_per_execution": 1 if eager else 32}
-        super().compile(optimizer, **{**defaults, **kwargs})
+        kwargs = {"jit_compile": "auto", "steps_per_execution": 1 if eager else 32, **kwargs}
+        if kwargs["jit_compile"] == "auto":
+            kwargs["jit_compile"] = not eager and self._gains_from_xla()
+        super().compile(optimizer, **kwargs)
+
+    def _gains_from_xla(self) -> bool:
+        on_accelerator = bool(tf.config.list_physical_devices("GPU"))
+        convolves = any(hasattr(layer, "kernel_size") for layer in self._flatten_layers())
+        return tf.distribute.get_strategy().num_replicas_in_sync == 1 and (on_accelerator or not convolves)
 
     def compile_from_config(self, config: dict[str, Any]) -> None:
         """Compile as before saving, and build the optimizer so that its state can be loaded."""
@@ -310,21 +319,44 @@ class VAE(keras.Model):
             mean.update_state(values[mean.name], sample_weight)
         return {mean.name: mean.result() for mean in self.metrics}
 
-    def fit(self, x: Any = None, *args: Any, **kwargs: Any) -> keras.callbacks.History:
-        """Train the model; see `keras.Model.fit`. Arrays are checked against the likelihood's support."""
-        self._check_arrays(x)
-        return super().fit(x, *args, **kwargs)
+    def fit(
+        self,
+        x: Any = None,
+        y: Any = None,
+        batch_size: int | None = None,
+        shuffle: bool = True,
+        initial_epoch: int = 0,
+        **kwargs: Any,
+    ) -> keras.callbacks.History:
+        """Train the model; arguments as in `keras.Model.fit`.
+
+        An array alone is served by `keras_vae.data.Batches`, so that `fit` and `keras_vae.training.train` take the
+        same steps from the same seed. Everything else goes the way of Keras. `y` is ignored.
+
+        Raises:
+            ValueError: if an array lies outside the likelihood's support.
+        """
+        x = _x_of(x)
+        if _is_array(x):
+            self.check(x)
+            alone = y is None and not any(kwargs.get(name) for name in ("validation_split", "steps_per_epoch"))
+            if alone and kwargs.get("sample_weight") is None and self.distribute_strategy.num_replicas_in_sync == 1:
+                x = as_batches(x, batch_size or 32, self.seed, training=shuffle).dataset(initial_epoch)
+                batch_size = None
+        if isinstance(x, tf.data.Dataset):
+            shuffle = False  # it is the data set's own affair, and Keras would warn
+        return super().fit(x, y, batch_size, shuffle=shuffle, initial_epoch=initial_epoch, **kwargs)
 
     def evaluate(self, x: Any = None, *args: Any, **kwargs: Any) -> Any:
         """Return loss and metrics; see `keras.Model.evaluate`. Arrays are checked as in `fit`."""
-        self._check_arrays(x)
+        x = _x_of(x)
+        if _is_array(x):
+            self.check(x)
         return super().evaluate(x, *args, **kwargs)
 
-    def _check_arrays(self, x: Any) -> None:
-        if isinstance(x, tuple | list) and len(x) == 1:
-            x = x[0]
-        if isinstance(x, np.ndarray | tf.Tensor):
-            self.check(x)
+    def predict(self, x: Any, *args: Any, **kwargs: Any) -> np.ndarray:
+        """Return reconstructions (see `call`), [N, *event]; see `keras.Model.predict`."""
+        return super().predict(_x_of(x), *args, **kwargs)
 
     def export(self, filepath: Any) -> Any:
         """Export a SavedModel that TensorFlow alone loads; see `keras_vae.saving.export`."""
@@ -340,3 +372,12 @@ class VAE(keras.Model):
         parts = ("encoder", "decoder", "prior", "objective")
         built = {name: keras.saving.deserialize_keras_object(config[name], custom_objects) for name in parts}
         return cls(**{**config, **built})
+
+
+def _x_of(data: Any) -> Any:
+    """Return the x of (x,) or (x, y); anything else as it is."""
+    return data[0] if isinstance(data, tuple | list) and len(data) in (1, 2) else data
+
+
+def _is_array(x: Any) -> bool:
+    return isinstance(x, np.ndarray | tf.Tensor)

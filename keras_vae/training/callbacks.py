@@ -16,6 +16,8 @@ __all__ = ["ProgressBar", "StopOnNonFinite", "Throughput"]
 class ProgressBar(keras.callbacks.Callback):
     """One bar for the whole training: steps done, time left, and the metrics that matter.
 
+    Without a terminal there is no bar.
+
     Args:
         metrics: names to show, as far as they are there.
     """
@@ -26,7 +28,8 @@ class ProgressBar(keras.callbacks.Callback):
         self._shown: dict[str, str] = {}
 
     def on_train_begin(self, logs: Any = None) -> None:
-        self._bar = tqdm.tqdm(total=self.params["epochs"] * self.params["steps"], unit="step", dynamic_ncols=True)
+        total = self.params["epochs"] * self.params["steps"]
+        self._bar = tqdm.tqdm(total=total, unit="step", dynamic_ncols=True, disable=None)
 
     def on_epoch_begin(self, epoch: int, logs: Any = None) -> None:
         self._before = epoch * self.params["steps"]

@@ -19,9 +19,10 @@ from keras_vae.models import VAE
 
 __all__ = ["train"]
 
-# Steps per XLA-compiled loop: enough to hide its start (measured: 13 and more are equal), few enough that the
-# batches waiting for it stay small beside the data.
-_STEPS_PER_CHUNK = 32
+# Steps per XLA-compiled loop: enough to hide its start (13 and more were equally fast), as long as the batches
+# that wait for it stay small.
+_MAX_STEPS_PER_CHUNK = 32
+_MAX_BYTES_PER_CHUNK = 64 * 1024**2
 
 
 def train(
@@ -155,13 +156,19 @@ class _Runner:
             (tf.constant(0), self._no_logs()),
         )
 
+    def _steps_per_chunk(self, order: tf.Tensor, epoch: tf.Tensor) -> int:
+        batch = self.batches.rows(order, epoch, 0, self.batches.batch_size)
+        bytes_per_batch = self.batches.batch_size * math.prod(batch.shape[1:]) * batch.dtype.size
+        full_steps = self.batches.split.num_examples // self.batches.batch_size
+        return max(1, min(_MAX_STEPS_PER_CHUNK, full_steps, _MAX_BYTES_PER_CHUNK // bytes_per_batch))
+
     def _run(
         self, order: tf.Tensor, epoch: tf.Tensor, first: tf.Tensor, last: tf.Tensor
     ) -> tuple[tf.Tensor, dict[str, tf.Tensor]]:
         """Take steps first ... last-1 of an epoch, or up to the first loss that is not finite."""
         batch_size, rest = self.batches.batch_size, self.batches.split.num_examples % self.batches.batch_size
         full_steps = self.batches.split.num_examples // batch_size
-        chunk = min(_STEPS_PER_CHUNK, max(full_steps, 1))
+        chunk = self._steps_per_chunk(order, epoch)
 
         def body(step: tf.Tensor, logs: dict[str, tf.Tensor]) -> tuple[tf.Tensor, dict[str, tf.Tensor]]:
             x = self.batches.rows(order, epoch, step * batch_size, chunk * batch_size)

@@ -1,0 +1,236 @@
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+from tensorflow_probability import distributions as tfd
+
+import keras_vae as kv
+
+METRICS = {"loss", "reconstruction_loss", "kl", "elbo", "bits_per_dim"}
+
+
+@pytest.fixture
+def compiled(make_vae):
+    vae = make_vae()
+    vae.compile("adam")
+    return vae
+
+
+def test_the_three_distributions_have_the_documented_shapes(make_vae, binary_images):
+    vae = make_vae()
+    q_z = vae.encode(binary_images)
+    p_x = vae.decode(q_z.sample(seed=1))
+    assert isinstance(q_z, tfd.Distribution)
+    assert (q_z.batch_shape, q_z.event_shape) == ([300], [2])
+    assert (p_x.batch_shape, p_x.event_shape) == ([300], [4, 4, 1])
+    assert (vae.prior().batch_shape, vae.prior().event_shape) == ([], [2])
+    assert vae.decode(tf.zeros([5, 3, 2])).batch_shape == [5, 3]
+
+
+def test_decode_of_many_draws_equals_decode_of_each(make_vae):
+    vae = make_vae()
+    z = kv.random.normal([3, 4, 2], seed=0)
+    np.testing.assert_allclose(vae.decode(z).mean()[1], vae.decode(z[1]).mean(), rtol=1e-6)
+
+
+def test_log_likelihood_pairs_each_draw_with_its_example(make_vae, binary_images):
+    vae, x = make_vae(), binary_images[:4]
+    z = kv.random.normal([3, 4, 2], seed=0)
+    expected = [[vae.decode(z[s, b][None]).log_prob(x[b])[0] for b in range(4)] for s in range(3)]
+    np.testing.assert_allclose(vae.log_likelihood(x, z), expected, rtol=1e-5)
+
+
+@pytest.mark.parametrize("form", ["x", "(x,)", "(x, y)", "dataset", "dataset of (x,)", "dataset of (x, y)"])
+def test_fit_evaluate_and_predict_take_every_form_of_data(make_vae, binary_images, form):
+    vae = make_vae()
+    vae.compile("adam", jit_compile=form == "x")
+    x, y = binary_images[:50], np.arange(50)
+    data = {
+        "x": (x,),
+        "(x,)": ((x,),),
+        "(x, y)": (x, y),
+        "dataset": (tf.data.Dataset.from_tensor_slices(x).batch(32),),
+        "dataset of (x,)": (tf.data.Dataset.from_tensor_slices((x,)).batch(32),),
+        "dataset of (x, y)": (tf.data.Dataset.from_tensor_slices((x, y)).batch(32),),
+    }[form]
+    history = vae.fit(*data, epochs=2, validation_data=data[0] if len(data) == 1 else data, verbose=0).history
+    assert set(history) == METRICS | {f"val_{name}" for name in METRICS}
+    assert np.all(np.isfinite(list(history.values())))
+    assert set(vae.evaluate(*data, verbose=0, return_dict=True)) == METRICS
+    assert vae.predict(data[0], verbose=0).shape == (50, 4, 4, 1)
+    assert vae.predict(data if len(data) == 2 else data[0], verbose=0).shape == (50, 4, 4, 1)
+
+
+def test_metrics_have_their_documented_sign_and_unit(compiled, binary_images):
+    logs = compiled.evaluate(binary_images, verbose=0, return_dict=True)
+    assert logs["loss"] == pytest.approx(logs["reconstruction_loss"] + logs["kl"], rel=1e-6)
+    assert logs["elbo"] == pytest.approx(-logs["loss"], rel=1e-6)
+    assert logs["bits_per_dim"] == pytest.approx(logs["loss"] / (16 * np.log(2)), rel=1e-6)
+    assert logs["loss"] > 0
+
+
+@pytest.mark.parametrize("batch_size", [1, 7, 64, 300])
+def test_evaluate_does_not_depend_on_the_batch_size(make_vae, binary_images, batch_size):
+    vae = make_vae()
+    vae.compile("adam", jit_compile=False)
+    whole = vae.elbo(binary_images, seed=kv.random.fold_in(vae.seed, 1)).numpy().mean()
+    elbo = vae.evaluate(binary_images, batch_size=batch_size, verbose=0, return_dict=True)["elbo"]
+    assert elbo == pytest.approx(whole, rel=1e-6)
+
+
+def test_fit_with_sample_weights_equals_fit_on_repeated_examples(make_vae, binary_images):
+    """Noise aside: with a posterior scale of nearly 0 there is none."""
+
+    def train(x, **kwargs):
+        vae = make_vae()
+        kernel, bias = vae.encoder.layers[2].get_weights()
+        bias[2:] = -30.0
+        vae.encoder.layers[2].set_weights([kernel * 0, bias])
+        vae.compile(keras.optimizers.SGD(0.01), jit_compile=False)
+        vae.fit(x, batch_size=len(x), shuffle=False, verbose=0, **kwargs)
+        return vae.get_weights()
+
+    x = binary_images[:4]
+    weighted = train(x, y=np.zeros(4), sample_weight=np.array([2.0, 1.0, 1.0, 0.0]))
+    repeated = train(x[[0, 0, 1, 2]])
+    for a, b in zip(weighted, repeated, strict=True):
+        np.testing.assert_allclose(a, b, rtol=1e-4, atol=1e-5)
+
+
+def test_fit_repeats_exactly_from_the_same_seed_and_differs_from_another(make_vae, binary_images):
+    def losses(seed):
+        vae = make_vae(seed=seed)
+        vae.compile("adam", jit_compile=False)
+        return vae.fit(binary_images, epochs=2, verbose=0).history["loss"]
+
+    assert losses(1) == losses(1)
+    assert losses(1) != losses(2)
+
+
+def test_training_raises_the_elbo(compiled, binary_images):
+    history = compiled.fit(binary_images, epochs=20, batch_size=50, verbose=0).history
+    assert history["elbo"][-1] > history["elbo"][0] + 1
+
+
+def test_networks_see_each_batch_once_a_step():
+    """Batch normalisation's moving mean moves once: the reason for VAE's own train_step."""
+    normalise = keras.layers.BatchNormalization(momentum=0.9)
+    encoder = keras.Sequential(
+        [keras.Input((4,)), normalise, keras.layers.Dense(4), kv.layers.MultivariateNormalDiag(2)]
+    )
+    decoder = keras.Sequential([keras.Input((2,)), keras.layers.Dense(4), kv.layers.IndependentBernoulli(4)])
+    vae = kv.VAE(encoder, decoder, kv.priors.StandardNormal(2))
+    vae.compile("adam", jit_compile=False)
+    vae.fit(np.ones((8, 4), "float32"), batch_size=8, verbose=0)
+    np.testing.assert_allclose(normalise.moving_mean, 0.1 * np.ones(4), rtol=1e-6)
+
+
+def test_regularisers_of_the_networks_are_part_of_the_loss(binary_images):
+    encoder = keras.Sequential(
+        [
+            keras.Input((4, 4, 1)),
+            keras.layers.Flatten(),
+            keras.layers.Dense(4, kernel_regularizer=keras.regularizers.L2(0.5)),
+            kv.layers.MultivariateNormalDiag(2),
+        ]
+    )
+    decoder = kv.models.image_decoder((4, 4, 1), 2)
+    vae = kv.VAE(encoder, decoder, kv.priors.StandardNormal(2))
+    vae.compile("adam", jit_compile=False)
+    logs = vae.evaluate(binary_images, verbose=0, return_dict=True)
+    penalty = 0.5 * np.sum(encoder.layers[1].get_weights()[0] ** 2)
+    assert logs["loss"] == pytest.approx(logs["reconstruction_loss"] + logs["kl"] + penalty, rel=1e-5)
+
+
+def test_sample_is_ancestral(make_vae):
+    """z from the prior, parameters from the decoder, x from the likelihood: a Bernoulli draw around its mean."""
+    vae = make_vae()
+    x, means = vae.sample(4_000, seed=7).numpy(), vae.sample(4_000, seed=7, mean=True).numpy()
+    assert set(np.unique(x)) == {0.0, 1.0}
+    z = kv.random.sample(vae.prior(), 4_000, kv.random.fold_in(7, 0))
+    np.testing.assert_array_equal(means, vae.decode(z).mean())
+    standard_error = np.sqrt(np.mean(means * (1 - means), axis=0) / 4_000)
+    assert np.all(np.abs(x.mean(axis=0) - means.mean(axis=0)) < 4 * standard_error)
+
+
+def test_samples_depend_on_the_seed_alone(make_vae):
+    vae = make_vae()
+    np.testing.assert_array_equal(vae.sample(8, seed=1), vae.sample(8, seed=1))
+    assert np.any(vae.sample(8, seed=1) != vae.sample(8, seed=2))
+    assert np.any(vae.sample(8) != vae.sample(8))  # the model's own generator moves on
+
+
+def test_reconstruct_is_the_likelihoods_mean_at_the_posterior_mean(make_vae, binary_images):
+    vae = make_vae()
+    expected = vae.decode(vae.encode(binary_images).mean()).mean()
+    np.testing.assert_array_equal(vae.reconstruct(binary_images), expected)
+    assert np.any(vae.reconstruct(binary_images, seed=0) != expected)
+
+
+def test_elbo_per_example_in_graph_and_eager_agree(make_vae, binary_images):
+    vae = make_vae()
+    compiled = tf.function(lambda x: vae.elbo(x, num_samples=3, seed=1), jit_compile=True)
+    np.testing.assert_allclose(compiled(binary_images), vae.elbo(binary_images, num_samples=3, seed=1), rtol=1e-5)
+
+
+@pytest.mark.parametrize("policy", ["mixed_bfloat16", "mixed_float16"])
+def test_mixed_precision_computes_densities_in_float32(policy, binary_images):
+    keras.config.set_dtype_policy(policy)
+    try:
+        vae = kv.VAE.for_images((4, 4, 1), latent_dim=2, hidden=(8,), seed=0)
+        vae.compile("adam", jit_compile=False)
+        history = vae.fit(binary_images, verbose=0).history
+    finally:
+        keras.config.set_dtype_policy("float32")
+    assert vae.encode(binary_images).dtype == tf.float32
+    assert vae.elbo(binary_images, seed=0).dtype == tf.float32
+    assert np.isfinite(history["loss"][0])
+
+
+def test_soft_targets_are_reported_as_a_cross_entropy(binary_images):
+    vae = kv.VAE.for_images((4, 4, 1), latent_dim=2, likelihood="soft-bernoulli")
+    vae.compile("adam", jit_compile=False)
+    history = vae.fit(binary_images * 0.3, verbose=0).history
+    assert set(history) == {"loss", "cross_entropy", "kl"}
+
+
+def test_saved_and_loaded_model_is_the_same(compiled, binary_images, tmp_path):
+    compiled.fit(binary_images, verbose=0)
+    compiled.save(tmp_path / "vae.keras")
+    loaded = keras.saving.load_model(tmp_path / "vae.keras")
+    np.testing.assert_array_equal(loaded.elbo(binary_images, seed=1), compiled.elbo(binary_images, seed=1))
+    np.testing.assert_array_equal(loaded.sample(5, seed=1), compiled.sample(5, seed=1))
+    assert loaded.seed == compiled.seed
+    assert loaded.optimizer.iterations == compiled.optimizer.iterations
+    a, b = (vae.fit(binary_images, initial_epoch=1, epochs=2, verbose=0).history for vae in (loaded, compiled))
+    assert a == b
+
+
+@pytest.mark.parametrize(
+    ("arguments", "error", "message"),
+    [
+        ({"prior": tfd.Normal(0.0, 1.0)}, TypeError, "`prior` must be a .*Prior. Received: prior="),
+        ({"encoder": lambda x: x}, TypeError, "`encoder` must be a .*Layer. Received: encoder="),
+        ({"prior": kv.priors.StandardNormal(3)}, ValueError, r"prior's event shape \(3,\). Received: .*\(2,\)"),
+        ({"decoder": kv.models.image_decoder((5, 4, 1), 2)}, ValueError, r"shape of x, \(4, 4, 1\). Received: .*5, 4"),
+        ({"encoder": kv.networks.mlp_encoder((4, 4, 1), 4)}, TypeError, "end the model in a layer of keras_vae.layers"),
+    ],
+    ids=["prior is no layer", "encoder is no layer", "latent sizes differ", "shapes differ", "no distribution"],
+)
+def test_parts_that_do_not_fit_are_refused(make_vae, arguments, error, message):
+    vae = make_vae()
+    parts = {"encoder": vae.encoder, "decoder": vae.decoder, "prior": vae.prior}
+    with pytest.raises(error, match=message):
+        kv.VAE(**{**parts, **arguments})
+
+
+@pytest.mark.parametrize("method", ["fit", "evaluate", "elbo", "reconstruct"])
+def test_data_outside_the_support_is_refused(compiled, binary_images, method):
+    with pytest.raises(ValueError, match=r"Bernoulli likelihood scores \{0, 1\}: pass binarize=dynamic.*from 0 to 255"):
+        getattr(compiled, method)(binary_images * 255)
+
+
+@pytest.mark.parametrize("argument", [{"loss": "mse"}, {"metrics": ["mae"]}])
+def test_compile_refuses_a_loss_of_its_own(make_vae, argument):
+    with pytest.raises(ValueError, match=r"pass `objective=` to the constructor\. Received: "):
+        make_vae().compile("adam", **argument)

@@ -1,0 +1,60 @@
+import math
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from keras_vae.objectives import ELBO, bits_per_dim
+
+
+def test_loss_is_reconstruction_loss_plus_beta_kl(make_vae, binary_images):
+    terms = ELBO(beta=2.5, num_samples=3)(make_vae(), binary_images, seed=0)
+    expected = -terms.log_likelihood + 2.5 * terms.kl
+    np.testing.assert_array_equal(terms.loss_per_example, expected)
+    np.testing.assert_allclose(terms.loss, np.mean(expected), rtol=1e-6)
+    np.testing.assert_array_equal(terms.elbo, terms.log_likelihood - terms.kl)
+
+
+def test_loss_does_not_depend_on_the_batch_size(make_vae, binary_images):
+    """The mean over the whole is the weighted mean over its parts, noise included."""
+    vae, objective = make_vae(), ELBO()
+    whole = objective(vae, binary_images, seed=0)
+    parts = [(objective(vae, binary_images[i : i + 64], seed=0, first_row=i)) for i in range(0, 300, 64)]
+    np.testing.assert_allclose(np.concatenate([p.elbo for p in parts]), whole.elbo, rtol=1e-5)
+    sizes = [len(p.elbo) for p in parts]
+    np.testing.assert_allclose(np.average([p.loss for p in parts], weights=sizes), whole.loss, rtol=1e-6)
+
+
+def test_weights_count_examples(make_vae, binary_images):
+    """Weight 2 is an example twice, weight 0 an example left out."""
+    vae, objective, x = make_vae(), ELBO(), binary_images[:3]
+    weighted = objective(vae, x, seed=0, sample_weight=tf.constant([2.0, 1.0, 0.0])).loss
+    losses = objective(vae, x, seed=0).loss_per_example.numpy()
+    np.testing.assert_allclose(weighted, (2 * losses[0] + losses[1]) / 3, rtol=1e-6)
+
+
+def test_more_samples_reduce_the_spread_as_one_over_root_s(make_vae, binary_images):
+    x = np.tile(binary_images[:1], (4_000, 1, 1, 1))  # 4,000 independent draws of the same estimate
+    vae = make_vae()
+    spread = {s: np.std(ELBO(num_samples=s)(vae, x, seed=1).elbo) for s in (1, 16)}
+    relative_error = 4 * np.sqrt(2 / 4_000)  # 4 standard errors of a ratio of two standard deviations, near normal
+    assert spread[1] / spread[16] == pytest.approx(4, rel=relative_error * 2)
+
+
+def test_bits_per_dim_of_a_fair_coin_is_one():
+    assert float(bits_per_dim(-12 * math.log(2), (3, 4))) == pytest.approx(1)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [({"beta": -1}, "`beta` must not be negative. Received: beta=-1"), ({"num_samples": 0}, "`num_samples` must be 1")],
+)
+def test_bad_arguments_are_refused(arguments, message):
+    with pytest.raises(ValueError, match=message):
+        ELBO(**arguments)
+
+
+def test_config_survives_serialisation():
+    objective = keras.saving.deserialize_keras_object(keras.saving.serialize_keras_object(ELBO(0.3, 7)))
+    assert (objective.beta, objective.num_samples) == (0.3, 7)
