@@ -24,6 +24,9 @@ class CategoricalLevels(tfd.Categorical):
         probs = self.probs_parameter()
         return probs, tf.cast(tf.range(tf.shape(probs)[-1]), probs.dtype)
 
+    def _log_prob(self, k: tf.Tensor) -> tf.Tensor:
+        return super()._log_prob(tf.cast(k, tf.int32))
+
     def _mean(self, **kwargs: Any) -> tf.Tensor:
         probs, levels = self._probs_and_levels()
         return tf.reduce_sum(probs * levels, -1)
@@ -46,8 +49,8 @@ class Bernoulli(tfd.Bernoulli):
 
     def _log_prob(self, x: tf.Tensor) -> tf.Tensor:
         logits = self.logits_parameter()
-        log_normalizer = tf.maximum(logits, 0) + tf.math.log1p(tf.exp(-tf.abs(logits)))
-        return tf.cast(x, logits.dtype) * logits - log_normalizer
+        minus_abs = tf.where(logits > 0, -logits, logits)  # as -abs(logits), but with the right gradient at 0
+        return tf.cast(x, logits.dtype) * logits - tf.nn.relu(logits) - tf.math.log1p(tf.exp(minus_abs))
 
 
 class SoftBernoulli(Bernoulli):
@@ -59,3 +62,19 @@ class SoftBernoulli(Bernoulli):
     integrate to one over [0, 1]), so numbers made of it must not be compared with log-likelihoods. It is the
     habit of most tutorials, and here so that their numbers can be met.
     """
+
+    def __init__(
+        self,
+        logits: Any = None,
+        probs: Any = None,
+        dtype: Any = tf.float32,
+        validate_args: bool = False,
+        allow_nan_stats: bool = True,
+        name: str = "SoftBernoulli",
+    ):
+        super().__init__(logits, probs, dtype, validate_args, allow_nan_stats, name)
+
+    def _sample_control_dependencies(self, x: tf.Tensor) -> list[Any]:
+        if not self.validate_args:
+            return []
+        return [tf.debugging.assert_non_negative(x), tf.debugging.assert_less_equal(x, tf.ones([], x.dtype))]

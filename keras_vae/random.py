@@ -4,8 +4,9 @@ All noise in this package comes from here. Three properties hold, and are tested
 
 * *Row-wise.* Row `r` of a call that starts at `first_row` gets the noise of global row
   `first_row + r`, whatever the batch size, the number of replicas or what was drawn before.
-* *Path-independent.* The Philox counter generator is used explicitly (`alg="auto_select"`, TensorFlow's
-  default, gives another stream under XLA), so eager, graph, XLA and exported code agree.
+* *Path-independent.* Uniform draws agree bit for bit, normal draws within the rounding of log, sin and cos,
+  between eager, graph, XLA and exported code. For this the Philox counter generator's bits are turned
+  into floats here: TensorFlow's own float draws give other numbers under XLA, even with `alg="philox"`.
 * *Stateless.* Nothing is hidden: derive a new stream with `fold_in(seed, step)`.
 
 References:
@@ -51,12 +52,12 @@ def as_seed(seed: Any) -> tf.Tensor:
     if isinstance(seed, keras.random.SeedGenerator):
         return tf.cast(seed.next(), tf.int32)
     if isinstance(seed, int | np.integer) and not isinstance(seed, bool):
-        words = np.array([int(seed) >> 32, int(seed)]) & 0xFFFFFFFF
-        return tf.constant(words.astype(np.uint32).astype(np.int32))
+        words = np.array([int(seed) >> 32 & 0xFFFFFFFF, int(seed) & 0xFFFFFFFF], np.uint32)
+        return tf.constant(words.astype(np.int32))
     if tf.is_tensor(seed) or isinstance(seed, np.ndarray | list | tuple):
-        seed = tf.cast(tf.convert_to_tensor(seed), tf.int32)
-        if seed.shape == [2]:
-            return seed
+        pair = tf.convert_to_tensor(seed)
+        if pair.dtype.is_integer and pair.shape == [2]:
+            return tf.cast(pair, tf.int32)
     raise TypeError(
         "`seed` must be an int, an integer tensor of shape [2] or a keras.random.SeedGenerator. "
         f"Received: seed={seed!r}"
@@ -74,6 +75,8 @@ def fold_in(seed: Any, *data: Any) -> tf.Tensor:
 def normal(shape: Any, seed: Any, first_row: Any = 0, dtype: Any = tf.float32) -> tf.Tensor:
     """Draw standard normal noise, row-wise (see the module's docstring), by the Box-Muller transformation.
 
+    Draws end at 5.8 (float32) and 8.6 (float64) standard deviations, where the uniform draws' resolution ends.
+
     Args:
         shape: list [rows, ...] of ints, of which `rows` may be a scalar tensor.
         seed: see `as_seed`.
@@ -86,13 +89,13 @@ def normal(shape: Any, seed: Any, first_row: Any = 0, dtype: Any = tf.float32) -
     Example:
 
     >>> whole = normal([5, 3], seed=1)
-    >>> bool(tf.reduce_all(normal([2, 3], seed=1, first_row=3) == whole[3:]))
+    >>> np.allclose(normal([2, 3], seed=1, first_row=3), whole[3:])
     True
     """
     dtype = tf.as_dtype(dtype)
     row_size = int(np.prod(shape[1:]))
     pairs = uniform([shape[0], 2, -(-row_size // 2)], seed, first_row, dtype)
-    radius = tf.sqrt(-2 * tf.math.log1p(-pairs[:, 0]))
+    radius = tf.sqrt(-2 * tf.math.log(1 - pairs[:, 0]))  # 1 - u is exact here, and in (0, 1]
     angle = 2 * math.pi * pairs[:, 1]
     noise = tf.concat([radius * tf.cos(angle), radius * tf.sin(angle)], axis=1)
     return tf.reshape(noise[:, :row_size], shape)
@@ -196,7 +199,8 @@ def _(distribution: tfd.Normal, noise: _Noise) -> tf.Tensor:
 @_draw.register
 def _(distribution: tfd.MultivariateNormalLinearOperator, noise: _Noise) -> tf.Tensor:
     eps = noise(normal, _full_shape(distribution), distribution.dtype)
-    return distribution.loc + distribution.scale.matvec(eps)
+    shift = distribution.scale.matvec(eps)
+    return shift if distribution.loc is None else distribution.loc + shift
 
 
 @_draw.register

@@ -104,8 +104,7 @@ class Batches:
 
         images = self.split.images
         if self.training:
-            seed = tf.cast(random.fold_in(self.seed, _ORDER, epoch), tf.int64)
-            images = images.shuffle(_SHUFFLE_BUFFER, seed=seed[0] * 2**32 + seed[1])
+            images = _shuffle(images, random.fold_in(self.seed, _ORDER, epoch))
         numbered = images.batch(self.batch_size).enumerate()
         return numbered.map(lambda step, raw: self._encode(raw, epoch, tf.cast(step, tf.int32) * self.batch_size))
 
@@ -127,6 +126,21 @@ class Batches:
             return raw
         stream = [_TRAINING_PIXELS, epoch] if self.training else [_EVALUATION_PIXELS]
         return self.split.pixels(raw, random.fold_in(self.seed, *stream), first_row)
+
+
+def _shuffle(dataset: tf.data.Dataset, seed: tf.Tensor) -> tf.data.Dataset:
+    """Return `dataset.shuffle` from this seed alone; the method itself mixes TensorFlow's global seed in."""
+    spec = dataset.element_spec
+    shuffled = tf.raw_ops.ShuffleDataset(
+        input_dataset=tf.data.experimental.to_variant(dataset),
+        buffer_size=_SHUFFLE_BUFFER,
+        seed=tf.cast(seed[0], tf.int64),
+        seed2=tf.cast(seed[1], tf.int64),
+        reshuffle_each_iteration=False,
+        output_types=[spec.dtype],
+        output_shapes=[spec.shape],
+    )
+    return tf.data.experimental.from_variant(shuffled, spec)
 
 
 def as_batches(data: Any, batch_size: int, seed: Any, training: bool = True) -> Batches:

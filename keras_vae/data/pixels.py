@@ -27,14 +27,13 @@ class Pixels:
         first_row: number of the first row, see `keras_vae.random`.
 
     Returns:
-        x [B, ...]: `dtype`, within `support`.
+        x [B, ...] within `support`, of the smallest dtype that holds it.
 
     Attributes:
         num_levels: how many levels the pixels have.
     """
 
     num_levels: int = 256
-    dtype = tf.float32
 
     def __call__(self, raw: tf.Tensor, seed: Any = 0, first_row: Any = 0) -> tf.Tensor:
         raise NotImplementedError
@@ -65,7 +64,6 @@ class Binarize(Pixels):
     """
 
     how: str = "dynamic"
-    dtype = tf.uint8
 
     def __post_init__(self) -> None:
         if self.how not in ("dynamic", "threshold"):
@@ -74,9 +72,9 @@ class Binarize(Pixels):
     def __call__(self, raw: tf.Tensor, seed: Any = 0, first_row: Any = 0) -> tf.Tensor:
         grey = self._unit(raw)
         if self.how == "threshold":
-            return tf.cast(grey > 0.5, self.dtype)
+            return tf.cast(grey > 0.5, tf.uint8)
         u = random.uniform([tf.shape(raw)[0], *raw.shape[1:]], seed, first_row)
-        return tf.cast(u < grey, self.dtype)
+        return tf.cast(u < grey, tf.uint8)
 
     @property
     def support(self) -> Support:
@@ -92,7 +90,6 @@ class Quantize(Pixels):
     """Integer levels 0 ... levels-1, by rounding down: floor(raw * levels / num_levels)."""
 
     levels: int = 256
-    dtype = tf.uint8
 
     def __post_init__(self) -> None:
         if not 2 <= self.levels <= self.num_levels:
@@ -102,7 +99,8 @@ class Quantize(Pixels):
             )
 
     def __call__(self, raw: tf.Tensor, seed: Any = 0, first_row: Any = 0) -> tf.Tensor:
-        return tf.cast(tf.cast(raw, tf.int32) * self.levels // self.num_levels, self.dtype)
+        dtype = tf.uint8 if self.levels <= 256 else tf.int32
+        return tf.cast(tf.cast(raw, tf.int64) * self.levels // self.num_levels, dtype)
 
     @property
     def support(self) -> Support:
@@ -133,7 +131,9 @@ class Dequantize(Pixels):
 
     def __call__(self, raw: tf.Tensor, seed: Any = 0, first_row: Any = 0) -> tf.Tensor:
         u = random.uniform([tf.shape(raw)[0], *raw.shape[1:]], seed, first_row)
-        return (tf.cast(raw, tf.float32) + u) / self.num_levels
+        raw = tf.cast(raw, tf.float32)
+        below_next_level = tf.math.nextafter((raw + 1) / self.num_levels, 0.0)  # where raw + u was rounded up
+        return tf.minimum((raw + u) / self.num_levels, below_next_level)
 
 
 PIXELS = ("binarize=dynamic", "binarize=threshold", "quantize=K", "unit", "dequantize")

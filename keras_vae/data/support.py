@@ -13,6 +13,7 @@ import numpy as np
 from tensorflow_probability import distributions as tfd
 
 from keras_vae.distributions import SoftBernoulli
+from keras_vae.layers.distribution_tensor import DistributionTensor
 
 __all__ = ["BINARY", "REAL", "UNIT", "Support", "check_support", "is_normalized", "levels_support", "support_of"]
 
@@ -33,14 +34,14 @@ class Support:
     remedy: str = ""
 
     def contains(self, x: np.ndarray) -> bool:
-        """Return whether every entry of `x` is in the set (not-a-number never is)."""
-        inside = bool(np.all((x >= self.low) & (x <= self.high)))
+        """Return whether every entry of `x` is in the set; infinities and not-a-number never are."""
+        inside = bool(np.all((x >= self.low) & (x <= self.high) & np.isfinite(x)))
         return inside and (not self.integer or np.issubdtype(x.dtype, np.integer) or bool(np.all(x == np.round(x))))
 
 
 BINARY = Support("{0, 1}", 0, 1, integer=True, remedy="pass binarize=dynamic or binarize=threshold")
 UNIT = Support("[0, 1]", 0, 1, remedy="divide by the largest level: pass unit")
-REAL = Support("the real numbers")
+REAL = Support("the real numbers", remedy="replace infinities and not-a-number")
 
 
 def levels_support(num_levels: int) -> Support:
@@ -53,6 +54,16 @@ def levels_support(num_levels: int) -> Support:
 def support_of(distribution: tfd.Distribution) -> Support:
     """Return the support of one entry of an event of `distribution`; the real numbers if it is not known."""
     return REAL
+
+
+@support_of.register
+def _(distribution: DistributionTensor) -> Support:
+    return support_of(distribution.tensor_distribution)
+
+
+@support_of.register
+def _(distribution: tfd.BatchReshape) -> Support:
+    return support_of(distribution.distribution)
 
 
 @support_of.register

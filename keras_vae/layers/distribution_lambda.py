@@ -25,7 +25,8 @@ class DistributionLambda(keras.layers.Layer):
     `mixed_bfloat16` and `mixed_float16`.
 
     A subclass overrides `distribution`, and saves and loads by name; a layer made of a Python lambda follows
-    Keras' own rule for `keras.layers.Lambda` and loads only with safe mode off.
+    Keras' own rule for `keras.layers.Lambda`: it loads only with safe mode off, and must import what it uses
+    itself, as Keras saves its code without the names around it.
 
     Args:
         make_distribution_fn: function of the layer's input that returns a `tfd.Distribution`.
@@ -101,7 +102,7 @@ class DistributionLambda(keras.layers.Layer):
             if callable(self.convert_to_tensor_fn)
             else self.convert_to_tensor_fn
         )
-        config["seed"] = keras.saving.serialize_keras_object(self.seed) if callable(self.seed) else self.seed
+        config["seed"] = keras.saving.serialize_keras_object(self.seed)
         return config
 
     @classmethod

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import operator
 from collections.abc import Callable
 from typing import Any
@@ -55,10 +56,16 @@ class DistributionTensor(tfd.Distribution, tf.__internal__.types.Tensor):
     def value(self) -> tf.Tensor:
         """Return the tensor that stands for this distribution."""
         if self._concrete_value is None:
-            scope = tf.init_scope() if self._graph is None else self._graph.as_default()
-            with scope:
+            with self._home():
                 self._concrete_value = tf.convert_to_tensor(self._convert_to_tensor_fn(self.tensor_distribution))
         return self._concrete_value
+
+    def _home(self) -> contextlib.AbstractContextManager:
+        """Return the context this object was made in: its graph, or eager execution."""
+        if self._graph is not None:
+            return self._graph.as_default()
+        # init_scope leaves a graph, but hides what it runs from gradient tapes: only where there is a graph to leave.
+        return contextlib.nullcontext() if tf.executing_eagerly() else tf.init_scope()
 
     def __tf_tensor__(self, dtype: Any = None, name: str | None = None) -> tf.Tensor:
         return tf.convert_to_tensor(self.value(), dtype, name=name)
@@ -88,6 +95,12 @@ class DistributionTensor(tfd.Distribution, tf.__internal__.types.Tensor):
 
     def __float__(self) -> float:
         return float(self.value())
+
+    def __int__(self) -> int:
+        return int(self.value())
+
+    def __bool__(self) -> bool:
+        return bool(self.value())
 
     # The distribution's side: every density and statistic is the wrapped distribution's own.
     def _batch_shape(self) -> tf.TensorShape:
@@ -133,6 +146,7 @@ for _name in [
     "variance",
     "stddev",
     "covariance",
+    "copy",
     "experimental_default_event_space_bijector",
 ]:
     setattr(DistributionTensor, _name, _delegate(_name))

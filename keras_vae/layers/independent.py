@@ -17,7 +17,10 @@ __all__ = ["IndependentBernoulli", "IndependentCategorical", "IndependentSoftBer
 
 def _as_shape(event_shape: Any) -> tuple[int, ...]:
     """Return `event_shape` (an int or integers) as a tuple."""
-    return tuple(int(size) for size in np.atleast_1d(np.asarray(event_shape, int)))
+    shape = np.atleast_1d(np.asarray(event_shape))
+    if shape.size and (not np.issubdtype(shape.dtype, np.integer) or np.any(shape < 1)):
+        raise ValueError(f"`event_shape` must be positive integers. Received: event_shape={event_shape!r}")
+    return tuple(int(size) for size in shape)
 
 
 def _reshape_params(params: tf.Tensor, shape: tuple[int, ...]) -> tf.Tensor:
@@ -90,7 +93,7 @@ class IndependentBernoulli(DistributionLambda):
         params = tf.convert_to_tensor(params)
         shape = _as_shape(event_shape)
         pixels = cls.distribution_class(
-            logits=_reshape_params(params, shape), dtype=dtype or params.dtype, validate_args=validate_args
+            logits=_reshape_params(params, shape), dtype=tf.as_dtype(dtype or params.dtype), validate_args=validate_args
         )
         return tfd.Independent(pixels, len(shape), validate_args=validate_args, name=name)
 
@@ -174,7 +177,7 @@ class IndependentCategorical(DistributionLambda):
         params = tf.convert_to_tensor(params)
         shape = _as_shape(event_shape)
         logits = _reshape_params(params, (*shape, num_levels))
-        pixels = CategoricalLevels(logits=logits, dtype=dtype or params.dtype, validate_args=validate_args)
+        pixels = CategoricalLevels(logits=logits, dtype=tf.as_dtype(dtype or params.dtype), validate_args=validate_args)
         return tfd.Independent(pixels, len(shape), validate_args=validate_args, name=name)
 
     @staticmethod

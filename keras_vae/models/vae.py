@@ -231,8 +231,8 @@ class VAE(keras.Model):
         """Configure training; arguments as in `keras.Model.compile`, without `loss` and `metrics`.
 
         The objective was given to the constructor. Two defaults are not Keras' own, and make `fit` fast on CPUs
-        too: `steps_per_execution` is 32, and `jit_compile="auto"` compiles with XLA wherever that pays, which is
-        everywhere but for convolutions on a CPU.
+        too: `steps_per_execution` is 32 on one replica, and `jit_compile="auto"` compiles with XLA wherever that
+        pays, which is everywhere but under `tf.distribute` and for convolutions on a CPU.
         """
         for name in ("loss", "metrics", "loss_weights", "weighted_metrics"):
             if kwargs.get(name) is not None:
@@ -240,16 +240,16 @@ class VAE(keras.Model):
                     "A VAE's loss and metrics come from its objective: pass `objective=` to the constructor. "
                     f"Received: {name}={kwargs[name]!r}"
                 )
-        eager = kwargs.get("run_eagerly", False)
-        kwargs = {"jit_compile": "auto", "steps_per_execution": 1 if eager else 32, **kwargs}
+        single_graph = not kwargs.get("run_eagerly", False) and self.distribute_strategy.num_replicas_in_sync == 1
+        kwargs = {"jit_compile": "auto", "steps_per_execution": 32 if single_graph else 1, **kwargs}
         if kwargs["jit_compile"] == "auto":
-            kwargs["jit_compile"] = not eager and self._gains_from_xla()
+            kwargs["jit_compile"] = single_graph and self._gains_from_xla()
         super().compile(optimizer, **kwargs)
 
     def _gains_from_xla(self) -> bool:
         on_accelerator = bool(tf.config.list_physical_devices("GPU"))
         convolves = any(hasattr(layer, "kernel_size") for layer in self._flatten_layers())
-        return tf.distribute.get_strategy().num_replicas_in_sync == 1 and (on_accelerator or not convolves)
+        return on_accelerator or not convolves
 
     def compile_from_config(self, config: dict[str, Any]) -> None:
         """Compile as before saving, and build the optimizer so that its state can be loaded."""

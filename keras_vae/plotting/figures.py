@@ -68,9 +68,10 @@ def training_curves(history: Mapping[str, Sequence[float]]) -> Figure:
                 values = np.asarray(history[key], float)
                 axes.plot(np.arange(1, len(values) + 1), values, label=label, linewidth=1.2)
                 settled.append(values[len(values) // 20 :])  # the first steps would flatten what follows
-        low, high = np.nanmin(np.concatenate(settled)), np.nanmax(np.concatenate(settled))
-        if np.isfinite(high - low) and high > low:
-            axes.set_ylim(low - 0.05 * (high - low), high + 0.05 * (high - low))
+        finite = [value for values in settled for value in values if np.isfinite(value)]
+        if finite and max(finite) > min(finite):
+            margin = 0.05 * (max(finite) - min(finite))
+            axes.set_ylim(min(finite) - margin, max(finite) + margin)
         axes.set_title(name.replace("_", " "), fontsize=9)
         axes.set_xlabel("epoch", fontsize=8)
         axes.set_ylabel("bits" if name == "bits_per_dim" else "nats", fontsize=8)

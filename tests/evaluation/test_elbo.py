@@ -1,0 +1,47 @@
+import numpy as np
+import pytest
+
+import keras_vae as kv
+from keras_vae.evaluation import evaluate
+
+
+def test_parts_add_up(make_vae, binary_images):
+    result = evaluate(make_vae(), binary_images)
+    assert result["elbo"].mean == pytest.approx(-result["reconstruction_loss"].mean - result["kl"].mean, rel=1e-6)
+    assert result["bits_per_dim"].mean == pytest.approx(-result["elbo"].mean / 16 / np.log(2), rel=1e-6)
+
+
+@pytest.mark.parametrize("batch_size", [1, 7, 300, 1000])
+def test_does_not_depend_on_the_batch_size(make_vae, binary_images, batch_size):
+    vae, x = make_vae(), binary_images[:40]
+    whole = evaluate(vae, x, num_samples=2, batch_size=40)
+    assert evaluate(vae, x, num_samples=2, batch_size=batch_size)["elbo"] == pytest.approx(whole["elbo"], rel=1e-5)
+
+
+def test_standard_error_is_that_of_the_mean_over_examples(make_vae, binary_images):
+    vae = make_vae()
+    elbo = vae.elbo(binary_images, seed=0).numpy()
+    result = evaluate(vae, binary_images, seed=0)["elbo"]
+    assert result.mean == pytest.approx(elbo.mean(), rel=1e-6)
+    assert result.standard_error == pytest.approx(elbo.std(ddof=1) / np.sqrt(300), rel=1e-4)
+
+
+def test_dynamic_pixels_are_drawn_once_by_the_stated_seed(make_vae):
+    vae = make_vae()
+    grey = np.full((20, 4, 4, 1), 128, "uint8")
+    split = kv.data.Split(grey, 20, kv.data.Binarize())
+    first, again, other = (evaluate(vae, split, seed=seed)["elbo"].mean for seed in (1, 1, 2))
+    assert first == again != other
+
+
+def test_soft_targets_are_reported_as_a_cross_entropy():
+    vae = kv.VAE.for_images((4, 4, 1), latent_dim=2, likelihood="soft-bernoulli", seed=0)
+    result = evaluate(vae, np.full((5, 4, 4, 1), 0.3))
+    assert set(result) == {"cross_entropy_plus_kl", "cross_entropy", "kl"}
+    total = result["cross_entropy"].mean + result["kl"].mean
+    assert result["cross_entropy_plus_kl"].mean == pytest.approx(total, rel=1e-6)
+
+
+def test_data_outside_the_support_is_refused(make_vae):
+    with pytest.raises(ValueError, match="Bernoulli likelihood scores"):
+        evaluate(make_vae(), np.full((5, 4, 4, 1), 0.3))

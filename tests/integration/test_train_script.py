@@ -1,0 +1,137 @@
+"""train.py as a user runs it: its folder, its flags, its errors, its end."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import keras
+import numpy as np
+import pytest
+
+import train
+from keras_vae.config import Config
+
+ROOT = Path(__file__).parents[2]
+TINY = ["--epochs", "2", "--hidden", "8", "--latent-dim", "2", "--jit-compile", "off", "--steps-per-execution", "5"]
+
+
+@pytest.fixture(autouse=True)
+def in_a_folder_of_its_own(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+
+
+@pytest.mark.parametrize("loop", ["custom", "fit"])
+def test_a_run_leaves_the_documented_folder(tmp_path, capsys, loop):
+    assert train.main([*TINY, "--loop", loop, "--name", "run"]) == 0
+    run = tmp_path / "saved_models" / "run"
+    files = {str(path.relative_to(run)) for path in run.rglob("*") if path.is_file()}
+    figures = ["training_curves", "samples", "sample_means", "reconstructions", "latent", "interpolation", "manifold"]
+    expected = {"config.json", "environment.json", "metrics.json", "model.keras", "decoder/1/saved_model.pb"}
+    assert files >= expected | {f"figures/{name}.png" for name in figures}
+    assert any(name.startswith("logs/train/events") for name in files)
+    assert [path.name for path in (tmp_path / "saved_models").iterdir()] == ["run"]
+
+    metrics = json.loads((run / "metrics.json").read_text())
+    assert metrics["status"] == "finished"
+    assert set(metrics["test"]) == {"elbo", "reconstruction_loss", "kl", "bits_per_dim"}
+    assert set(metrics["test"]["elbo"]) == {"mean", "standard_error"}
+    assert len(metrics["history"]["val_loss"]) == 2
+    assert "Saved in" in capsys.readouterr().out
+
+    data = train.load_data(Config())
+    loaded = keras.saving.load_model(run / "model.keras")
+    assert loaded.elbo(data.test.head(50), seed=0).shape == [50]
+
+
+def metrics_of(name):
+    return json.loads((Path("saved_models") / name / "metrics.json").read_text())
+
+
+def test_both_loops_give_the_same_history():
+    for loop in ("custom", "fit"):
+        train.main([*TINY, "--loop", loop, "--name", loop])
+    custom, fit = metrics_of("custom")["history"], metrics_of("fit")["history"]
+    assert set(custom) == set(fit)
+    for name, values in custom.items():
+        np.testing.assert_allclose(fit[name], values, rtol=1e-5, err_msg=name)
+
+
+def test_the_configuration_of_a_run_repeats_it():
+    train.main([*TINY, "--seed", "3", "--likelihood", "categorical", "--name", "first"])
+    train.main(["--config", "saved_models/first/config.json", "--name", "second"])
+    assert metrics_of("first")["test"] == metrics_of("second")["test"]
+
+
+def test_unnamed_runs_are_numbered():
+    for _ in range(2):
+        train.main([*TINY, "--epochs", "1"])
+    assert sorted(path.name for path in Path("saved_models").iterdir()) == ["digits-bernoulli", "digits-bernoulli-2"]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--nonsense"], "Unrecognized options: --nonsense"),
+        (["--epochs", "x"], "--epochs: invalid literal for int"),
+        (["--epochs", "0"], "`epochs` must be positive. Received: epochs=0"),
+        (["--likelihood", "poisson"], "invalid choice 'poisson' for argument '--likelihood'"),
+        (["--dataset", "no_such_set"], "There is no such data set"),
+        (["--dataset", "missing.npz"], "missing.npz"),
+        (["--pixels", "unit"], "The Bernoulli likelihood scores {0, 1}: pass binarize=dynamic"),
+        (["--pixels", "quantize=99"], "quantize takes 2 to 17 levels"),
+        (["--activation", "nope"], "nope"),
+        (["--name", "taken"], "exists already, and is never overwritten. Received: 'saved_models/taken'"),
+        (["--output-dir", "file/below"], "file"),
+        (["--config", "missing.yaml"], "missing.yaml"),
+        (["--config", "bad.yaml"], "The configuration cannot be used"),
+    ],
+    ids=lambda value: " ".join(value) if isinstance(value, list) else "",
+)
+def test_mistakes_are_told_in_one_line_with_exit_code_2_and_leave_nothing(capsys, arguments, message):
+    Path("saved_models/taken").mkdir(parents=True)
+    Path("file").write_text("")
+    Path("bad.yaml").write_text("model: {nonsense: 1}")
+    before = sorted(Path().rglob("*"))
+    assert train.main([*arguments, *([] if "--epochs" in arguments else ["--epochs", "1"])]) == 2
+    told = capsys.readouterr().err.strip().splitlines()[-1]
+    assert told.startswith("train.py: ")
+    assert message in told
+    assert sorted(Path().rglob("*")) == before
+
+
+def test_a_loss_that_is_not_finite_stops_with_the_step_and_finite_weights(capsys):
+    assert train.main([*TINY, "--learning-rate", "1e30", "--name", "diverged"]) == 1
+    metrics = metrics_of("diverged")
+    assert "stopped: the loss became" in metrics["status"]
+    assert "in epoch 0, step" in metrics["status"]
+    vae = keras.saving.load_model("saved_models/diverged/model.keras")
+    assert all(np.all(np.isfinite(weight)) for weight in vae.get_weights())
+
+
+def test_ctrl_c_ends_cleanly_with_what_was_reached():
+    command = [sys.executable, ROOT / "train.py", *TINY, "--epochs", "100000", "--name", "interrupted"]
+    environment = {**os.environ, "PYTHONPATH": str(ROOT), "PYTHONUNBUFFERED": "1"}
+    process = subprocess.Popen([str(part) for part in command], stdout=subprocess.PIPE, text=True, env=environment)
+    for line in process.stdout:
+        if line.startswith("Training on"):
+            break
+    time.sleep(8)  # tracing, and some epochs
+    process.send_signal(signal.SIGINT)
+    rest, _ = process.communicate(timeout=60)
+    assert process.returncode == 0
+    assert "Training interrupted" in rest
+    metrics = metrics_of("interrupted")
+    assert metrics["status"] == "interrupted"
+    assert 0 < len(metrics["history"]["loss"]) < 100_000
+
+
+def test_help_tells_every_setting(capsys):
+    with pytest.raises(SystemExit, match="0"):
+        train.main(["--help"])
+    text = capsys.readouterr().out
+    for name in ("--dataset", "--likelihood", "--latent-dim", "--epochs", "--name", "--config", "--loop {custom,fit}"):
+        assert name in text

@@ -1,0 +1,40 @@
+import keras
+import numpy as np
+import pytest
+
+from keras_vae import networks
+
+
+@pytest.mark.parametrize("event_shape", [(8, 8, 1), (28, 28, 1), (28, 20, 1), (7, 5, 3), (105, 105, 1), (4, 4, 1)])
+@pytest.mark.parametrize("filters", [(4,), (4, 6), (4, 6, 8)])
+def test_convolutions_fit_any_image(event_shape, filters):
+    size = int(np.prod(event_shape))
+    assert networks.conv_encoder(event_shape, 10, filters).output_shape == (None, 10)
+    assert networks.conv_decoder(3, event_shape, 5, filters).output_shape == (None, 5 * size)
+
+
+def test_convolutional_parameters_belong_to_their_pixels():
+    """A change of z reaches all outputs, but the last convolution keeps (H, W, C, K) order: K is the fastest."""
+    decoder = networks.conv_decoder(2, (4, 4, 2), params_per_entry=3, filters=(4,))
+    last = decoder.layers[-2]
+    kernel, bias = last.get_weights()
+    bias[1 * 3 + 2] = 7.0  # channel 1, parameter 2
+    last.set_weights([kernel * 0, bias])
+    out = decoder(np.zeros((1, 2), "float32")).numpy().reshape(4, 4, 2, 3)
+    assert np.all(out[..., 1, 2] == 7.0)
+    assert np.count_nonzero(out) == 16
+
+
+@pytest.mark.parametrize("make", [networks.mlp_encoder, networks.conv_encoder])
+def test_levels_are_scaled(make):
+    keras.utils.set_random_seed(0)
+    scaled = make((4, 4, 1), 2, (3,), scale=1 / 16)
+    plain = make((4, 4, 1), 2, (3,))
+    plain.set_weights(scaled.get_weights())
+    x = np.random.default_rng(0).integers(0, 17, (5, 4, 4, 1)).astype("float32")
+    np.testing.assert_allclose(scaled(x), plain(x / 16), rtol=1e-5, atol=1e-6)
+
+
+def test_convolutions_refuse_what_is_no_image():
+    with pytest.raises(ValueError, match=r"images of shape \(H, W, C\). Received: event_shape=\(64,\)"):
+        networks.conv_encoder((64,), 2)

@@ -1,0 +1,118 @@
+import subprocess
+import sys
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+from tensorflow_probability import distributions as tfd
+
+import keras_vae as kv
+
+ALONE = """
+import sys
+import numpy as np
+import tensorflow as tf
+class Refuse:
+    def find_spec(self, name, path=None, target=None):
+        if name.split(".")[0] in ("keras_vae", "keras", "tf_keras", "tensorflow_probability"):
+            raise ImportError(f"{name} must not be needed")
+sys.meta_path.insert(0, Refuse())
+assert not {"keras_vae", "tf_keras", "tensorflow_probability"} & set(sys.modules)
+model, given, answers = tf.saved_model.load(sys.argv[1]), np.load(sys.argv[2]), {}
+for name, signature in model.signatures.items():
+    wanted = signature.structured_input_signature[1]
+    arguments = {key: tf.constant(given[key]) for key in wanted}
+    answers |= {f"{name}/{key}": value.numpy() for key, value in signature(**arguments).items()}
+np.savez(sys.argv[3], **answers)
+"""
+
+
+def answers_of_a_process_with_tensorflow_alone(folder, tmp_path, **given):
+    np.savez(tmp_path / "given.npz", **given)
+    script = [sys.executable, "-c", ALONE, folder, tmp_path / "given.npz", tmp_path / "answers.npz"]
+    run = subprocess.run([str(part) for part in script], capture_output=True, text=True, check=False)
+    assert run.returncode == 0, run.stderr[-2000:]
+    return np.load(tmp_path / "answers.npz")
+
+
+def test_every_signature_answers_as_the_model_does_in_a_process_with_tensorflow_alone(
+    make_vae, binary_images, tmp_path
+):
+    vae = make_vae()
+    folder = vae.export(tmp_path / "served")
+    x, z, seed = binary_images[:5], kv.random.normal([7, 2], seed=0).numpy(), np.array([0, 9], "int32")
+    answers = answers_of_a_process_with_tensorflow_alone(folder, tmp_path, x=x, z=z, seed=seed, num_samples=np.int32(6))
+    p_x, q_z = vae.decode(z), vae.encode(x)
+    expected = {
+        "decode/logits": p_x.distribution.logits,
+        "decode/mean": p_x.mean(),
+        "serving_default/mean": p_x.mean(),
+        "encode/loc": q_z.loc,
+        "encode/scale_diag": q_z.stddev(),
+        "encode/mean": q_z.mean(),
+        "reconstruct/mean": vae.reconstruct(x),
+        "elbo/elbo": vae.elbo(x, seed=9),
+    }
+    for name, value in expected.items():
+        np.testing.assert_allclose(answers[name], value, rtol=1e-5, atol=1e-6, err_msg=name)
+    np.testing.assert_array_equal(answers["sample/x"], vae.sample(6, seed=9))
+
+
+@pytest.mark.parametrize("network", ["mlp", "conv"])
+def test_exported_decoder_gives_the_likelihoods_parameters(network, tmp_path):
+    vae = kv.VAE.for_images((6, 5, 1), 3, "categorical", network, hidden=(4,), num_levels=4, seed=0)
+    folder = kv.saving.export_decoder(vae, tmp_path / "decoder")
+    assert folder == tmp_path / "decoder" / "1"
+    z = kv.random.normal([7, 3], seed=0).numpy()
+    answers = answers_of_a_process_with_tensorflow_alone(folder, tmp_path, z=z)
+    assert set(answers) == {f"{name}/{key}" for name in ("decode", "serving_default") for key in ("logits", "mean")}
+    np.testing.assert_allclose(answers["decode/logits"], vae.decode(z).distribution.logits, rtol=1e-5, atol=1e-6)
+
+
+def test_exported_decoder_holds_the_decoders_weights_once(make_vae, tmp_path):
+    vae = make_vae()
+    folder = kv.saving.export_decoder(vae, tmp_path / "decoder")
+    saved = sum(
+        np.prod(shape) for _, shape in tf.train.list_variables(str(folder / "variables" / "variables")) if shape
+    )
+    assert saved == vae.decoder.count_params()
+
+
+def test_each_export_is_a_new_version(make_vae, tmp_path):
+    vae = make_vae()
+    folders = [kv.saving.export_decoder(vae, tmp_path / "decoder") for _ in range(2)]
+    assert [folder.name for folder in folders] == ["1", "2"]
+
+
+def test_parameters_are_the_tensors_the_distribution_was_made_of():
+    distribution = tfd.Independent(tfd.Bernoulli(logits=tf.constant([1.0, 2.0])), 1)
+    assert {name: value.numpy().tolist() for name, value in kv.saving.parameters(distribution).items()} == {
+        "logits": [1.0, 2.0]
+    }
+
+
+LOAD = """
+import sys
+import keras
+import keras_vae
+import numpy as np
+vae = keras.saving.load_model(sys.argv[1])
+x = np.load(sys.argv[2])
+np.savez(sys.argv[3], elbo=vae.elbo(x, seed=4), sample=vae.sample(6, seed=5), predict=vae.predict(x, verbose=0))
+"""
+
+
+def test_saved_model_loads_in_a_fresh_process_with_safe_mode_on(make_vae, binary_images, tmp_path):
+    vae = make_vae(objective=kv.objectives.ELBO(beta=0.5))
+    vae.compile(keras.optimizers.Adam(0.01), jit_compile=False)
+    vae.fit(binary_images, verbose=0)
+    vae.save(tmp_path / "vae.keras")
+    np.save(tmp_path / "x.npy", binary_images)
+    script = [sys.executable, "-c", LOAD, tmp_path / "vae.keras", tmp_path / "x.npy", tmp_path / "answers.npz"]
+    run = subprocess.run([str(part) for part in script], capture_output=True, text=True, check=False)
+    assert run.returncode == 0, run.stderr[-2000:]
+    answers = np.load(tmp_path / "answers.npz")
+    np.testing.assert_array_equal(answers["elbo"], vae.elbo(binary_images, seed=4))
+    np.testing.assert_array_equal(answers["sample"], vae.sample(6, seed=5))
+    np.testing.assert_allclose(answers["predict"], vae.predict(binary_images, verbose=0), rtol=1e-6)

@@ -1,0 +1,36 @@
+import dataclasses
+
+import pytest
+
+from keras_vae.config import Config, ModelConfig
+
+
+def test_every_value_survives_the_way_to_a_dictionary_and_back():
+    config = Config(model=ModelConfig(likelihood="categorical", hidden=(3, 4), beta=0.5))
+    assert Config.from_dict(config.to_dict()) == config
+
+
+def test_what_is_left_out_keeps_its_default():
+    assert Config.from_dict({"model": {"latent_dim": 3}}) == Config(model=ModelConfig(latent_dim=3))
+
+
+def test_configuration_cannot_be_changed():
+    with pytest.raises(dataclasses.FrozenInstanceError, match="cannot assign to field"):
+        Config().model = ModelConfig()
+
+
+@pytest.mark.parametrize(
+    ("values", "message"),
+    [
+        ({"modell": {}}, "cannot be used: .*modell"),
+        ({"model": {"latent": 3}}, "cannot be used: .*latent"),
+        ({"model": {"latent_dim": "3"}}, "cannot be used: .*latent_dim.* should be .*int"),
+        ({"model": {"likelihood": "poisson"}}, "cannot be used: .*likelihood"),
+        ({"model": {"latent_dim": 0}}, "`latent_dim` must be positive. Received: latent_dim=0"),
+        ({"model": {"hidden": [4, -1]}}, "`hidden` must be positive. Received: hidden=-1"),
+        ({"model": {"beta": -1.0}}, "`beta` must not be negative. Received: beta=-1.0"),
+    ],
+)
+def test_unknown_names_wrong_types_and_values_out_of_range_are_refused(values, message):
+    with pytest.raises(ValueError, match=message):
+        Config.from_dict(values)

@@ -1,0 +1,160 @@
+import subprocess
+import sys
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+
+import keras_vae as kv
+
+
+class Trace(keras.callbacks.Callback):
+    """Keeps the loss of every step (the running mean that batch callbacks are told)."""
+
+    def __init__(self):
+        super().__init__()
+        self.losses = []
+        self.calls = []
+
+    def on_train_batch_end(self, batch, logs=None):
+        self.losses.append(logs["loss"])
+        self.calls.append(f"batch {batch}")
+
+    def on_epoch_begin(self, epoch, logs=None):
+        self.calls.append(f"begin {epoch}")
+
+    def on_epoch_end(self, epoch, logs=None):
+        self.calls.append(f"end {epoch}")
+
+
+def stream(x):
+    return tf.data.Dataset.from_tensor_slices(x)
+
+
+def dynamic(x):
+    """Grey images whose pixels are drawn anew each time."""
+    grey = tf.constant(np.round(x * 155 + 50).astype("uint8"))
+    return kv.data.Split(grey, len(x), kv.data.Binarize(how="dynamic"))
+
+
+@pytest.mark.parametrize("form", [np.asarray, stream, dynamic], ids=["array", "stream", "dynamically binarised"])
+def test_fit_and_the_loop_give_the_same_loss_trace_and_weights(make_vae, binary_images, form):
+    """100 images in batches of 32: three whole batches and a rest, over three epochs."""
+    data, trace = form(binary_images[:100]), {}
+    batches = kv.data.as_batches(data, 32, seed=3)
+    for loop in ("fit", "custom"):
+        vae, trace[loop] = make_vae(seed=3), Trace()
+        vae.compile(keras.optimizers.Adam(0.01), steps_per_execution=1, jit_compile=False)
+        options = {"epochs": 3, "verbose": 0, "callbacks": [trace[loop]], "validation_data": binary_images[100:150]}
+        if loop == "fit":
+            history = vae.fit(batches.dataset(), **options).history
+            weights = vae.get_weights()
+        else:
+            history_of_loop = kv.training.train(vae, data, batch_size=32, steps_per_execution=1, **options).history
+            weights_of_loop = vae.get_weights()
+    np.testing.assert_allclose(trace["custom"].losses, trace["fit"].losses, rtol=1e-6)
+    assert trace["custom"].calls == trace["fit"].calls
+    assert set(history) == set(history_of_loop)
+    for name in history:
+        np.testing.assert_allclose(history_of_loop[name], history[name], rtol=1e-5)
+    for a, b in zip(weights, weights_of_loop, strict=True):
+        np.testing.assert_allclose(a, b, rtol=1e-4, atol=1e-6)
+
+
+def test_fit_on_an_array_takes_the_steps_of_the_loop(make_vae, binary_images):
+    histories = []
+    for train in (lambda vae, x: vae.fit(x, batch_size=64, epochs=2, verbose=0), None):
+        vae = make_vae()
+        vae.compile("adam", jit_compile=False)
+        if train is None:
+            histories.append(kv.training.train(vae, binary_images, epochs=2, batch_size=64, verbose=0).history)
+        else:
+            histories.append(train(vae, binary_images).history)
+    assert histories[0]["loss"] == pytest.approx(histories[1]["loss"], rel=1e-6)
+
+
+def test_xla_and_executions_of_any_length_change_rounding_only(make_vae, binary_images):
+    losses = []
+    for jit_compile, steps_per_execution in ((False, None), (True, None), (False, 2)):
+        vae = make_vae()
+        vae.compile("adam", jit_compile=jit_compile)
+        history = kv.training.train(
+            vae, binary_images, epochs=3, batch_size=40, verbose=0, steps_per_execution=steps_per_execution
+        )
+        losses.append(history.history["loss"])
+    assert losses[1] == pytest.approx(losses[0], rel=1e-5)
+    assert losses[2] == pytest.approx(losses[0], rel=1e-6)
+
+
+def test_resuming_after_an_epoch_gives_the_same_numbers(make_vae, binary_images, tmp_path):
+    def train(vae, **kwargs):
+        return kv.training.train(vae, binary_images, verbose=0, **kwargs).history["loss"]
+
+    whole = make_vae()
+    whole.compile("adam", jit_compile=False)
+    expected = train(whole, epochs=3)
+    first = make_vae()
+    first.compile("adam", jit_compile=False)
+    losses = train(first, epochs=1)
+    first.save(tmp_path / "vae.keras")
+    resumed = keras.saving.load_model(tmp_path / "vae.keras")
+    assert losses + train(resumed, initial_epoch=1, epochs=3) == expected
+
+
+def test_training_stops_at_the_first_loss_that_is_not_finite(make_vae, binary_images):
+    vae, trace = make_vae(), Trace()
+    vae.compile(keras.optimizers.SGD(1e30), jit_compile=False)
+    history = kv.training.train(vae, binary_images, epochs=5, batch_size=30, verbose=0, callbacks=[trace])
+    assert len(history.history["loss"]) == 1
+    assert not np.isfinite(history.history["loss"][0])
+    assert trace.calls[1] != "batch 9"  # 300 images in batches of 30 would make 10 steps
+
+
+def test_a_callback_can_stop_training(make_vae, binary_images):
+    vae = make_vae()
+    vae.compile("adam", jit_compile=False)
+    stop = keras.callbacks.EarlyStopping("loss", patience=0, min_delta=1e9)
+    history = kv.training.train(vae, binary_images, epochs=9, verbose=0, callbacks=[stop])
+    assert len(history.history["loss"]) == 2
+
+
+def test_an_uncompiled_model_is_refused(make_vae, binary_images):
+    with pytest.raises(ValueError, match=r"Call `vae.compile\(\)` before training"):
+        kv.training.train(make_vae(), binary_images)
+
+
+def test_data_outside_the_support_is_refused(make_vae, binary_images):
+    vae = make_vae()
+    vae.compile("adam", jit_compile=False)
+    with pytest.raises(ValueError, match="Bernoulli likelihood scores"):
+        kv.training.train(vae, binary_images * 0.5)
+
+
+REPLICAS = """
+import sys
+import numpy as np, tensorflow as tf, keras
+num_replicas = int(sys.argv[1])
+cpu = tf.config.list_physical_devices("CPU")[0]
+tf.config.set_logical_device_configuration(cpu, [tf.config.LogicalDeviceConfiguration()] * num_replicas)
+import keras_vae as kv
+x = (np.random.default_rng(0).random((55, 4, 4, 1)) < 0.3).astype("float32")
+devices = [f"CPU:{i}" for i in range(num_replicas)]
+with tf.distribute.MirroredStrategy(devices).scope() if num_replicas > 1 else tf.device("CPU:0"):
+    keras.utils.set_random_seed(0)
+    vae = kv.VAE.for_images((4, 4, 1), latent_dim=2, hidden=(8,), seed=5)
+    vae.compile(keras.optimizers.SGD(0.05), jit_compile=False)
+dataset = tf.data.Dataset.from_tensor_slices(x).batch(10)  # the last batch is odd: its parts differ in size
+history = vae.fit(dataset, epochs=3, verbose=0, validation_data=dataset).history
+print(*history["loss"], *history["val_elbo"], *(float(np.abs(w).sum()) for w in vae.get_weights()))
+"""
+
+
+def test_two_replicas_take_the_steps_of_one():
+    numbers = []
+    for num_replicas in ("1", "2"):
+        command = [sys.executable, "-c", REPLICAS, num_replicas]
+        run = subprocess.run(command, capture_output=True, text=True, check=False)
+        assert run.returncode == 0, run.stderr[-3000:]
+        numbers.append([float(number) for number in run.stdout.split()])
+    np.testing.assert_allclose(numbers[1], numbers[0], rtol=1e-5)
