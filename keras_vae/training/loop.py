@@ -9,13 +9,15 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import keras
 import tensorflow as tf
 
 from keras_vae.data.images import Batches, as_batches
-from keras_vae.models import VAE
+
+if TYPE_CHECKING:
+    from keras_vae.models import VAE
 
 __all__ = ["train"]
 
@@ -83,6 +85,7 @@ def train(
     vae.stop_training = False
     callback_list.on_train_begin()
     logs: dict[str, float] = {}
+    initial_epoch = getattr(vae, "_initial_epoch", None) or initial_epoch  # set by keras.callbacks.BackupAndRestore
     for epoch in range(initial_epoch, epochs):
         callback_list.on_epoch_begin(epoch)
         logs = runner.run_epoch(

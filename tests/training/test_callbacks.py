@@ -35,9 +35,9 @@ def test_the_loop_reports_the_very_step_and_keeps_the_last_good_weights(make_vae
     assert int(vae.optimizer.iterations) == snapshot.iterations == 10
 
 
-def test_fit_reports_the_steps_of_the_execution(make_vae, binary_images):
+def test_the_loop_of_keras_reports_the_steps_of_the_execution(make_vae, binary_images):
     vae, guard = diverging(make_vae, steps_per_execution=5), kv.training.StopOnNonFinite()
-    vae.fit(binary_images, epochs=5, batch_size=30, callbacks=[guard], verbose=0)
+    vae.fit(kv.data.as_batches(binary_images, 30, seed=3).dataset(), epochs=5, callbacks=[guard], verbose=0)
     assert guard.message.endswith("in epoch 1, steps 0 to 4")
     assert all(np.all(np.isfinite(w)) for w in vae.get_weights())
     assert vae.stop_training
