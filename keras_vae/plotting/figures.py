@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
 
 __all__ = ["image_grid", "latent_scatter", "reconstructions", "training_curves"]
 
@@ -74,6 +75,7 @@ def training_curves(history: Mapping[str, Sequence[float]]) -> Figure:
             axes.set_ylim(min(finite) - margin, max(finite) + margin)
         axes.set_title(name.replace("_", " "), fontsize=9)
         axes.set_xlabel("epoch", fontsize=8)
+        axes.xaxis.set_major_locator(MaxNLocator(integer=True, nbins=6))
         axes.set_ylabel("bits" if name == "bits_per_dim" else "nats", fontsize=8)
         axes.tick_params(labelsize=7)
         axes.grid(alpha=0.3)
@@ -95,7 +97,7 @@ def latent_scatter(
         discrete = len(classes) <= 10
         colours = axes.scatter(z[:, 0], z[:, 1], c=labels, s=4, alpha=0.7, cmap="tab10" if discrete else "viridis")
         if discrete:
-            axes.legend(*colours.legend_elements(), title="label", fontsize=7, title_fontsize=7, loc="upper right")
+            figure.legend(*colours.legend_elements(), title="label", fontsize=8, loc="outside right center")
         else:
             figure.colorbar(colours, label="label")
     axes.set_xlabel(axis_names[0])
