@@ -5,9 +5,6 @@
 
 from __future__ import annotations
 
-import contextlib
-import io
-import itertools
 import os
 import sys
 
@@ -16,47 +13,13 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")  # before TensorFlow is impor
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import tyro
-import yaml
-
-from keras_vae.config import Config
+from keras_vae.config import Config, parse_config
 
 if TYPE_CHECKING:
     import keras_vae as kv
 
-_DESCRIPTION = (
-    "Train a variational autoencoder on images and leave a decoder ready to serve. Settings can also stand in a "
-    "file: --config FILE (YAML or JSON, sections data, model, training, run); flags overrule it."
-)
 _DEFAULT_PIXELS = {"bernoulli": "binarize=dynamic", "categorical": "quantize=16", "soft-bernoulli": "unit"}
 _MIN_EPOCHS, _MIN_STEPS = 20, 5_000
-
-
-def parse_config(arguments: list[str]) -> Config:
-    """Return the settings of the flags, on top of the file after `--config`, on top of the defaults."""
-    default = Config()
-    if "--config" in arguments[:-1]:
-        position = arguments.index("--config")
-        file = Path(arguments[position + 1])
-        arguments = arguments[:position] + arguments[position + 2 :]
-        default = Config.from_dict(yaml.safe_load(file.read_text()) or {})
-    box = io.StringIO()
-    try:
-        with contextlib.redirect_stderr(box):
-            return tyro.cli(
-                Config,
-                args=arguments,
-                default=default,
-                prog="train.py",
-                description=_DESCRIPTION,
-                config=(tyro.conf.OmitArgPrefixes,),
-            )
-    except SystemExit as stop:
-        if stop.code == 0:  # --help
-            raise
-        told = [line.strip(" │") for line in box.getvalue().splitlines()[1:]]  # the box without its frame
-        sentence = itertools.takewhile(lambda line: not line.startswith(("─", "╰")), told)
-        raise ValueError(" ".join(sentence)) from None
 
 
 def load_data(config: Config) -> kv.data.ImageData:
@@ -170,6 +133,8 @@ def run(config: Config) -> int:
         write_json(new / "config.json", config.to_dict())
         write_json(new / "environment.json", environment())
         results = {name: estimate._asdict() for name, estimate in test.items()}
+        exact_kl = kv.objectives.has_closed_form_kl(vae.encode(data.test.head(1)), vae.prior())
+        outcome["kl_estimator"] = "closed form" if exact_kl else "Monte Carlo"
         write_json(new / "metrics.json", {**outcome, "test": results, "history": history})
         vae.save(new / "model.keras")
         kv.saving.export_decoder(vae, new / "decoder")

@@ -5,13 +5,18 @@ The names are the flags of `train.py`, and their descriptions its help.
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
+import io
+import itertools
+from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import dacite
 import tyro
+import yaml
 
-__all__ = ["Config", "DataConfig", "ModelConfig", "RunConfig", "TrainingConfig"]
+__all__ = ["Config", "DataConfig", "ModelConfig", "RunConfig", "TrainingConfig", "parse_config"]
 
 
 def _flag(kind: type, default: str) -> Any:
@@ -141,3 +146,42 @@ class Config:
             return dacite.from_dict(cls, values, dacite.Config(strict=True, cast=[tuple]))
         except dacite.DaciteError as error:
             raise ValueError(f"The configuration cannot be used: {error}") from error
+
+
+_DESCRIPTION = (
+    "Train a variational autoencoder on images and leave a decoder ready to serve. Settings can also stand in a "
+    "file: --config FILE (YAML or JSON, sections data, model, training, run); flags overrule it."
+)
+
+
+def parse_config(arguments: list[str]) -> Config:
+    """Return the settings of `train.py`'s flags, on top of the file after `--config`, on top of the defaults.
+
+    Raises:
+        ValueError: for flags that cannot be used, with the reason in one line.
+        OSError: if the file cannot be read.
+        SystemExit: after `--help`.
+    """
+    default = Config()
+    if "--config" in arguments[:-1]:
+        position = arguments.index("--config")
+        file = Path(arguments[position + 1])
+        arguments = arguments[:position] + arguments[position + 2 :]
+        default = Config.from_dict(yaml.safe_load(file.read_text()) or {})
+    box = io.StringIO()
+    try:
+        with contextlib.redirect_stderr(box):
+            return tyro.cli(
+                Config,
+                args=arguments,
+                default=default,
+                prog="train.py",
+                description=_DESCRIPTION,
+                config=(tyro.conf.OmitArgPrefixes,),
+            )
+    except SystemExit as stop:
+        if stop.code == 0:  # --help
+            raise
+        told = [line.strip(" │") for line in box.getvalue().splitlines()[1:]]  # the box without its frame
+        sentence = itertools.takewhile(lambda line: not line.startswith(("─", "╰")), told)
+        raise ValueError(" ".join(sentence)) from None

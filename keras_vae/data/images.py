@@ -119,7 +119,9 @@ class Batches:
         dataset = dataset.apply(tf.data.experimental.assert_cardinality(self.steps_per_epoch))
         options = tf.data.Options()
         options.autotune.enabled = False  # its search stalls short epochs
-        return dataset.with_options(options)
+        dataset = dataset.with_options(options)
+        dataset.batches = self  # for a look at the data that does not take an epoch
+        return dataset
 
     def _encode(self, raw: tf.Tensor, epoch: Any, first_row: Any) -> tf.Tensor:
         if self.split.pixels is None:

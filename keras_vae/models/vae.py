@@ -7,28 +7,24 @@ from collections.abc import Sequence
 from typing import Any
 
 import keras
-import numpy as np
 import tensorflow as tf
 from tensorflow_probability import distributions as tfd
 
-from keras_vae import random, replicas
+from keras_vae import random
 from keras_vae.data.support import check_support, is_normalized
 from keras_vae.layers import as_distribution
 from keras_vae.models.for_images import image_decoder, image_encoder
-from keras_vae.objectives import ELBO, LossTerms, bits_per_dim
+from keras_vae.models.objective_model import ObjectiveModel
+from keras_vae.objectives import ELBO
 from keras_vae.priors import Prior, StandardNormal
 from keras_vae.saving.export import export
 from keras_vae.saving.registration import register
-from keras_vae.training.loop import train
 
 __all__ = ["VAE"]
 
-# Streams of noise below the model's seed (see keras_vae.random).
-_TRAINING, _EVALUATION = 0, 1
-
 
 @register
-class VAE(keras.Model):
+class VAE(ObjectiveModel):
     """Variational autoencoder: posterior q(z|x), prior p(z), likelihood p(x|z) and an objective.
 
     The three distributions come from Keras models or layers; everything else talks to them as TFP
@@ -82,7 +78,7 @@ class VAE(keras.Model):
         seed: int | None = None,
         **kwargs: Any,
     ):
-        super().__init__(**kwargs)
+        super().__init__(objective, python_random.randint(0, 2**31 - 1) if seed is None else seed, **kwargs)
         for name, part, kind in (
             ("encoder", encoder, keras.layers.Layer),
             ("decoder", decoder, keras.layers.Layer),
@@ -93,12 +89,7 @@ class VAE(keras.Model):
         self.encoder = encoder
         self.decoder = decoder
         self.prior = prior
-        self.objective = ELBO() if objective is None else objective
-        self.seed = python_random.randint(0, 2**31 - 1) if seed is None else seed
         self.seed_generator = keras.random.SeedGenerator(self.seed)
-        self._rows_evaluated = keras.metrics.Sum(name="rows_evaluated", dtype="int64")
-        names = ("loss", "reconstruction_loss", "kl", "elbo", "bits_per_dim", "cross_entropy")
-        self._means = {name: keras.metrics.Mean(name=name) for name in names}
         if isinstance(encoder, keras.Model) and encoder.built and len(encoder.inputs) == 1:
             self.build(encoder.input_shape)
 
@@ -225,154 +216,6 @@ class VAE(keras.Model):
         check_support(self.decode(tf.zeros([1, self.latent_dim])), x)
         return x
 
-    # The Keras contract.
-
-    def compile(self, optimizer: Any = "adam", **kwargs: Any) -> None:
-        """Configure training; arguments as in `keras.Model.compile`, without `loss` and `metrics`.
-
-        The objective was given to the constructor. Two defaults are not Keras' own, and make `fit` fast on CPUs
-        too: `steps_per_execution` is 32 on one replica, and `jit_compile="auto"` compiles with XLA wherever that
-        pays, which is everywhere but under `tf.distribute` and for convolutions on a CPU.
-        """
-        for name in ("loss", "metrics", "loss_weights", "weighted_metrics"):
-            if kwargs.get(name) is not None:
-                raise ValueError(
-                    "A VAE's loss and metrics come from its objective: pass `objective=` to the constructor. "
-                    f"Received: {name}={kwargs[name]!r}"
-                )
-        single_graph = not kwargs.get("run_eagerly", False) and self.distribute_strategy.num_replicas_in_sync == 1
-        kwargs = {"jit_compile": "auto", "steps_per_execution": 32 if single_graph else 1, **kwargs}
-        if kwargs["jit_compile"] == "auto":
-            kwargs["jit_compile"] = single_graph and self._gains_from_xla()
-        super().compile(optimizer, **kwargs)
-
-    def _gains_from_xla(self) -> bool:
-        on_accelerator = bool(tf.config.list_physical_devices("GPU"))
-        convolves = any(hasattr(layer, "kernel_size") for layer in self._flatten_layers())
-        return on_accelerator or not convolves
-
-    def compile_from_config(self, config: dict[str, Any]) -> None:
-        """Compile as before saving, and build the optimizer so that its state can be loaded."""
-        self.compile(**keras.saving.deserialize_keras_object(config))
-        if self.built:
-            self.optimizer.build(self.trainable_variables)
-
-    @property
-    def metrics(self) -> list[keras.metrics.Metric]:
-        names = ["loss", "reconstruction_loss", "kl", "elbo", "bits_per_dim"]
-        if self.built and not self.is_normalized:
-            names = ["loss", "cross_entropy", "kl"]
-        return [self._means[name] for name in names]
-
-    def reset_metrics(self) -> None:
-        super().reset_metrics()
-        self._rows_evaluated.reset_state()
-
-    def train_step(self, data: Any) -> dict[str, tf.Tensor]:
-        """Take one gradient step on one batch; `fit` and `keras_vae.training.train` both call it.
-
-        Unlike Keras' own step it does not run `call` first: the objective runs the networks once, so that
-        batch normalisation and dropout see each batch once.
-        """
-        x, _, sample_weight = keras.utils.unpack_x_y_sample_weight(data)
-        seed = random.fold_in(self.seed, _TRAINING, self.optimizer.iterations)
-        with tf.GradientTape() as tape:
-            terms = self.objective(
-                self,
-                x,
-                seed=seed,
-                sample_weight=sample_weight,
-                first_row=replicas.first_row(tf.shape(x)[0]),
-                training=True,
-            )
-            penalty = tf.add_n(self.losses) if self.losses else 0.0
-            loss = self.optimizer.scale_loss(terms.loss + penalty / replicas.num_replicas())
-        variables = self.trainable_variables
-        self.optimizer.apply(tape.gradient(loss, variables), variables)
-        return self._update_metrics(terms, penalty, sample_weight)
-
-    def test_step(self, data: Any) -> dict[str, tf.Tensor]:
-        """Evaluate one batch with noise that depends on the row of the data set, not on the batch size."""
-        x, _, sample_weight = keras.utils.unpack_x_y_sample_weight(data)
-        num_rows = tf.shape(x)[0]
-        rows_before = replicas.sum_over_replicas(self._rows_evaluated.result())
-        terms = self.objective(
-            self,
-            x,
-            seed=random.fold_in(self.seed, _EVALUATION),
-            sample_weight=sample_weight,
-            first_row=tf.cast(rows_before, tf.int32) + replicas.first_row(num_rows),
-        )
-        self._rows_evaluated.update_state(num_rows)
-        return self._update_metrics(terms, tf.add_n(self.losses) if self.losses else 0.0, sample_weight)
-
-    def _update_metrics(self, terms: LossTerms, penalty: Any, sample_weight: Any) -> dict[str, tf.Tensor]:
-        values = {
-            "loss": terms.loss_per_example + penalty,
-            "reconstruction_loss": -terms.log_likelihood,
-            "cross_entropy": -terms.log_likelihood,
-            "kl": terms.kl,
-            "elbo": terms.elbo,
-            "bits_per_dim": bits_per_dim(terms.elbo, self.event_shape),
-        }
-        for mean in self.metrics:
-            mean.update_state(values[mean.name], sample_weight)
-        return {mean.name: mean.result() for mean in self.metrics}
-
-    def fit(
-        self,
-        x: Any = None,
-        y: Any = None,
-        batch_size: int | None = None,
-        epochs: int = 1,
-        verbose: Any = "auto",
-        callbacks: Any = None,
-        validation_data: Any = None,
-        shuffle: bool = True,
-        initial_epoch: int = 0,
-        **kwargs: Any,
-    ) -> keras.callbacks.History:
-        """Train the model; arguments, callbacks and result as in `keras.Model.fit`. `y` is ignored.
-
-        Keras runs the loop over data sets, weighted examples, replicas and whatever else it knows. An array
-        alone, which needs none of that, goes through `keras_vae.training.train`: the same steps, faster.
-
-        Raises:
-            ValueError: if an array lies outside the likelihood's support.
-        """
-        x, validation_x = _x_of(x), _x_of(validation_data)
-        if _is_array(x):
-            self.check(x)
-        one_graph = not self.run_eagerly and self.distribute_strategy.num_replicas_in_sync == 1
-        arrays_alone = _is_array(x) and y is None and (validation_x is None or _is_array(validation_x))
-        if one_graph and arrays_alone and shuffle and not kwargs:
-            return train(
-                self,
-                x,
-                epochs,
-                batch_size or 32,
-                validation_x,
-                keras.tree.flatten(callbacks or []),
-                1 if verbose == "auto" else verbose,
-                self.steps_per_execution,
-                initial_epoch,
-            )
-        if isinstance(x, tf.data.Dataset):
-            shuffle = False  # it is the data set's own affair, and Keras would warn
-        kwargs |= {"validation_data": validation_data, "shuffle": shuffle, "initial_epoch": initial_epoch}
-        return super().fit(x, y, batch_size, epochs, verbose, callbacks, **kwargs)
-
-    def evaluate(self, x: Any = None, *args: Any, **kwargs: Any) -> Any:
-        """Return loss and metrics; see `keras.Model.evaluate`. Arrays are checked as in `fit`."""
-        x = _x_of(x)
-        if _is_array(x):
-            self.check(x)
-        return super().evaluate(x, *args, **kwargs)
-
-    def predict(self, x: Any, *args: Any, **kwargs: Any) -> np.ndarray:
-        """Return reconstructions (see `call`), [N, *event]; see `keras.Model.predict`."""
-        return super().predict(_x_of(x), *args, **kwargs)
-
     def export(self, filepath: Any) -> Any:
         """Export a SavedModel that TensorFlow alone loads; see `keras_vae.saving.export`."""
         return export(self, filepath)
@@ -387,12 +230,3 @@ class VAE(keras.Model):
         parts = ("encoder", "decoder", "prior", "objective")
         built = {name: keras.saving.deserialize_keras_object(config[name], custom_objects) for name in parts}
         return cls(**{**config, **built})
-
-
-def _x_of(data: Any) -> Any:
-    """Return the x of (x,) or (x, y); anything else as it is."""
-    return data[0] if isinstance(data, tuple | list) and len(data) in (1, 2) else data
-
-
-def _is_array(x: Any) -> bool:
-    return isinstance(x, np.ndarray | tf.Tensor)

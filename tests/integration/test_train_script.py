@@ -37,6 +37,7 @@ def test_a_run_leaves_the_documented_folder(tmp_path, capsys, loop):
 
     metrics = json.loads((run / "metrics.json").read_text())
     assert metrics["status"] == "finished"
+    assert metrics["kl_estimator"] == "closed form"
     assert set(metrics["test"]) == {"elbo", "reconstruction_loss", "kl", "bits_per_dim"}
     assert set(metrics["test"]["elbo"]) == {"mean", "standard_error"}
     assert len(metrics["history"]["val_loss"]) == 2

@@ -230,6 +230,18 @@ def test_data_outside_the_support_is_refused(compiled, binary_images, method):
         getattr(compiled, method)(binary_images * 255)
 
 
+@pytest.mark.parametrize("method", ["fit", "evaluate"])
+def test_data_sets_outside_the_support_are_refused_by_their_first_batch(compiled, binary_images, method):
+    dataset = tf.data.Dataset.from_tensor_slices(binary_images * 255).batch(32)
+    with pytest.raises(ValueError, match="Bernoulli likelihood scores .*from 0 to 255"):
+        getattr(compiled, method)(dataset)
+
+
+def test_validation_data_outside_the_support_is_refused(compiled, binary_images):
+    with pytest.raises(ValueError, match="Bernoulli likelihood scores .*from 0 to 255"):
+        compiled.fit(binary_images, validation_data=(binary_images * 255,))
+
+
 @pytest.mark.parametrize("argument", [{"loss": "mse"}, {"metrics": ["mae"]}])
 def test_compile_refuses_a_loss_of_its_own(make_vae, argument):
     with pytest.raises(ValueError, match=r"pass `objective=` to the constructor\. Received: "):
