@@ -34,6 +34,7 @@ def load_data(config: Config) -> kv.data.ImageData:
         options.image_size,
         options.grayscale,
         options.validation_fraction,
+        options.num_levels,
     )
 
 
@@ -106,8 +107,21 @@ def fit(config: Config, vae: kv.VAE, data: kv.data.ImageData, log_dir: Path) -> 
     return {"status": status, "training_images_per_second": throughput.examples_per_second()}
 
 
+def evaluate(config: Config, vae: kv.VAE, test: kv.data.Split) -> dict[str, Any]:
+    """Return the ELBO and its parts on the test images, with standard errors."""
+    import keras_vae as kv
+
+    exact_kl = kv.objectives.has_closed_form_kl(vae.encode(test.head(1)), vae.prior())
+    estimates = kv.evaluation.evaluate(vae, test, num_samples=10, seed=config.training.seed)
+    return {
+        "test": {name: estimate._asdict() for name, estimate in estimates.items()},
+        "test_images": test.num_examples,
+        "kl_estimator": "closed form" if exact_kl else "Monte Carlo",
+    }
+
+
 def run(config: Config) -> int:
-    """Train, evaluate and save; return 0, or 1 if the loss stopped being finite."""
+    """Train, evaluate and save; return 0, or 1 if the loss stopped being finite or the evaluation failed."""
     import keras
     import tensorflow as tf
 
@@ -126,23 +140,26 @@ def run(config: Config) -> int:
 
     with new_folder(folder) as new:
         print(f"Training on {describe_device()}: {data}")
-        outcome = fit(config, vae, data, new / "logs")
-        print(f"Training {outcome['status']}. Evaluating on the test images ...")
-        test = kv.evaluation.evaluate(vae, data.test, num_samples=10, seed=config.training.seed)
-        history = vae.history.history
         write_json(new / "config.json", config.to_dict())
         write_json(new / "environment.json", environment())
-        results = {name: estimate._asdict() for name, estimate in test.items()}
-        exact_kl = kv.objectives.has_closed_form_kl(vae.encode(data.test.head(1)), vae.prior())
-        outcome["kl_estimator"] = "closed form" if exact_kl else "Monte Carlo"
-        write_json(new / "metrics.json", {**outcome, "test": results, "history": history})
+        results = fit(config, vae, data, new / "logs")
+        results["history"] = vae.history.history
+        write_json(new / "metrics.json", results)
         vae.save(new / "model.keras")
         kv.saving.export_decoder(vae, new / "decoder")
-        save_figures(new / "figures", kv.plotting.report(vae, data.test, history, config.training.seed))
-    for name, (mean, standard_error) in test.items():
-        print(f"  test {name:21s} {mean:10.4f} +- {standard_error:.4f}")
-    print(f"Saved in {folder}")
-    return 1 if outcome["status"].startswith("stopped") else 0
+        print(f"Training {results['status']}. Evaluating on the test images ...")
+        try:
+            results |= evaluate(config, vae, data.test)
+            write_json(new / "metrics.json", results)
+            save_figures(new / "figures", kv.plotting.report(vae, data.test, vae.history.history, config.training.seed))
+        except (Exception, KeyboardInterrupt) as error:  # what was trained is kept, whatever happens to its report
+            results["status"] += f"; its evaluation ended with {type(error).__name__}: {error}"
+            write_json(new / "metrics.json", results)
+    for name, estimate in results.get("test", {}).items():
+        print(f"  test {name:21s} {estimate['mean']:10.4f} +- {estimate['standard_error']:.4f}")
+    whole = results["status"] in ("finished", "interrupted")
+    print(f"Saved in {folder}" if whole else f"Saved in {folder}: {results['status']}")
+    return 0 if whole else 1
 
 
 def main(arguments: list[str]) -> int:

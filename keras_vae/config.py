@@ -5,6 +5,7 @@ The names are the flags of `train.py`, and their descriptions its help.
 
 from __future__ import annotations
 
+import argparse
 import contextlib
 import dataclasses
 import io
@@ -34,6 +35,8 @@ class DataConfig:
     """folder of TFDS"""
     pixels: Annotated[str | None, _flag(str, "what suits the likelihood")] = None
     """how pixels become x: binarize=dynamic, binarize=threshold, quantize=K, unit or dequantize"""
+    num_levels: Annotated[int | None, _flag(int, "256 where that is plain")] = None
+    """how many levels the pixels of a .npz file have: 2 for binary images"""
     image_size: Annotated[int | None, _flag(int, "as they are")] = None
     """resize to this height and width"""
     grayscale: bool = False
@@ -115,6 +118,7 @@ class Config:
 
     def __post_init__(self) -> None:
         positive = {
+            "num_levels": self.data.num_levels,
             "image_size": self.data.image_size,
             "latent_dim": self.model.latent_dim,
             "num_samples": self.model.num_samples,
@@ -124,11 +128,11 @@ class Config:
             "hidden": min(self.model.hidden, default=None),
         }
         for name, value in positive.items():
-            if value is not None and value <= 0:
+            if value is not None and not value > 0:
                 raise ValueError(f"`{name}` must be positive. Received: {name}={value}")
         not_negative = {"beta": self.model.beta, "steps_per_execution": self.training.steps_per_execution}
         for name, value in not_negative.items():
-            if value < 0:
+            if not value >= 0:
                 raise ValueError(f"`{name}` must not be negative. Received: {name}={value}")
 
     def to_dict(self) -> dict[str, Any]:
@@ -142,6 +146,8 @@ class Config:
         Raises:
             ValueError: for a name that is not known or a value of the wrong type.
         """
+        if not isinstance(values, dict):
+            raise ValueError(f"The configuration must have sections data, model, training, run. Received: {values!r}")
         try:
             return dacite.from_dict(cls, values, dacite.Config(strict=True, cast=[tuple]))
         except dacite.DaciteError as error:
@@ -162,12 +168,14 @@ def parse_config(arguments: list[str]) -> Config:
         OSError: if the file cannot be read.
         SystemExit: after `--help`.
     """
-    default = Config()
-    if "--config" in arguments[:-1]:
-        position = arguments.index("--config")
-        file = Path(arguments[position + 1])
-        arguments = arguments[:position] + arguments[position + 2 :]
-        default = Config.from_dict(yaml.safe_load(file.read_text()) or {})
+    before = argparse.ArgumentParser(prog="train.py", add_help=False, allow_abbrev=False, exit_on_error=False)
+    before.add_argument("--config", type=Path)
+    try:
+        file, arguments = before.parse_known_args(arguments)
+        values = yaml.safe_load(file.config.read_text()) if file.config else {}
+    except (argparse.ArgumentError, yaml.YAMLError) as error:
+        raise ValueError(f"--config takes a YAML or JSON file: {error}") from error
+    default = Config.from_dict(values or {})
     box = io.StringIO()
     try:
         with contextlib.redirect_stderr(box):

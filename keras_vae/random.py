@@ -16,6 +16,7 @@ References:
 
 from __future__ import annotations
 
+import enum
 import functools
 import math
 from collections.abc import Callable
@@ -26,9 +27,22 @@ import numpy as np
 import tensorflow as tf
 from tensorflow_probability import distributions as tfd
 
-__all__ = ["as_seed", "fold_in", "normal", "sample", "uniform"]
+__all__ = ["Stream", "as_seed", "fold_in", "normal", "sample", "uniform"]
 
 _UNSIGNED = {tf.float32: (tf.uint32, tf.int32, 24), tf.float64: (tf.uint64, tf.int64, 53)}
+
+
+class Stream(enum.IntEnum):
+    """What noise is for: each purpose has a stream of its own below a seed (`fold_in(seed, Stream.ORDER, epoch)`)."""
+
+    TRAINING = 0
+    EVALUATION = 1
+    ORDER = 2
+    TRAINING_PIXELS = 3
+    EVALUATION_PIXELS = 4
+    LATENTS = 5
+    OBSERVATIONS = 6
+    UNSEEDED = 7
 
 
 def as_seed(seed: Any) -> tf.Tensor:
@@ -68,7 +82,7 @@ def fold_in(seed: Any, *data: Any) -> tf.Tensor:
     """Return the seed of the stream numbered `data` below `seed` (int32[2])."""
     seed = as_seed(seed)
     for number in data:
-        seed = tf.random.experimental.stateless_fold_in(seed, number, alg="philox")
+        seed = tf.random.experimental.stateless_fold_in(seed, tf.cast(number, tf.int32), alg="philox")
     return seed
 
 

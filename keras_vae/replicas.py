@@ -39,10 +39,11 @@ def batch_mean(values: tf.Tensor, sample_weight: tf.Tensor | None = None) -> tf.
 
     Args:
         values: [B].
-        sample_weight: [B] or None for equal weights.
+        sample_weight: [B] (or [B, 1]), or None for equal weights.
 
     Returns:
         Scalar.
     """
     weight = tf.ones_like(values) if sample_weight is None else tf.cast(sample_weight, values.dtype)
+    weight = tf.reshape(weight, tf.shape(values))
     return tf.math.divide_no_nan(tf.reduce_sum(weight * values), sum_over_replicas(tf.reduce_sum(weight)))

@@ -13,7 +13,6 @@ from keras_vae.data.pixels import Pixels
 
 __all__ = ["Batches", "Split", "as_batches"]
 
-_ORDER, _TRAINING_PIXELS, _EVALUATION_PIXELS = 0, 1, 2
 _SHUFFLE_BUFFER = 10_000
 
 
@@ -81,13 +80,17 @@ class Batches:
         rows = tf.range(self.split.num_examples)
         if not self.training:
             return rows
-        seed = random.fold_in(self.seed, _ORDER, epoch)
+        seed = random.fold_in(self.seed, random.Stream.ORDER, epoch)
         return tf.random.experimental.stateless_shuffle(rows, seed, alg="philox")
 
-    def rows(self, order: tf.Tensor, epoch: Any, first_row: Any, num_rows: Any) -> tf.Tensor:
-        """Return x [num_rows, *event] at the positions first_row ... of `order`; past its end the last repeats."""
+    def rows(self, order: tf.Tensor, epoch: Any, first_row: Any, num_rows: Any, images: Any = None) -> tf.Tensor:
+        """Return x [num_rows, *event] at the positions first_row ... of `order`; past its end the last repeats.
+
+        `images` are the split's; a compiled loop, which may not hold them, passes them.
+        """
+        images = self.split.images if images is None else images
         positions = tf.minimum(first_row + tf.range(num_rows), tf.size(order) - 1)
-        return self._encode(tf.gather(self.split.images, tf.gather(order, positions)), epoch, first_row)
+        return self._encode(tf.gather(images, tf.gather(order, positions)), epoch, first_row)
 
     def epoch(self, epoch: Any) -> tf.data.Dataset:
         """Return the batches x [B, *event] of one epoch."""
@@ -104,7 +107,7 @@ class Batches:
 
         images = self.split.images
         if self.training:
-            images = _shuffle(images, random.fold_in(self.seed, _ORDER, epoch))
+            images = _shuffle(images, random.fold_in(self.seed, random.Stream.ORDER, epoch))
         numbered = images.batch(self.batch_size).enumerate()
         return numbered.map(lambda step, raw: self._encode(raw, epoch, tf.cast(step, tf.int32) * self.batch_size))
 
@@ -126,7 +129,7 @@ class Batches:
     def _encode(self, raw: tf.Tensor, epoch: Any, first_row: Any) -> tf.Tensor:
         if self.split.pixels is None:
             return raw
-        stream = [_TRAINING_PIXELS, epoch] if self.training else [_EVALUATION_PIXELS]
+        stream = [random.Stream.TRAINING_PIXELS, epoch] if self.training else [random.Stream.EVALUATION_PIXELS]
         return self.split.pixels(raw, random.fold_in(self.seed, *stream), first_row)
 
 

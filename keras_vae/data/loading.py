@@ -55,6 +55,7 @@ def load(
     image_size: int | None = None,
     grayscale: bool = False,
     validation_fraction: float = 0.1,
+    num_levels: int | None = None,
 ) -> ImageData:
     """Load a data set.
 
@@ -71,6 +72,8 @@ def load(
         image_size: resize to this height and width.
         grayscale: turn colour images grey.
         validation_fraction: between 0 (no validation) and 1, exclusive.
+        num_levels: of the pixels of a `.npz` file: 2 for binary images, say. None is 256, if the largest level
+            is between 128 and 255.
 
     Returns:
         `ImageData`.
@@ -84,24 +87,26 @@ def load(
             f"`validation_fraction` must be at least 0 and below 1. Received: validation_fraction={validation_fraction}"
         )
     if name == "digits":
-        train, test, num_levels = _digits()
+        train, test = _digits()
+        num_levels = 17
     elif name.endswith(".npz"):
-        train, test, num_levels = _npz(name)
+        train, test = _npz(name)
+        num_levels = _num_levels(int(max(train.images.max(), test.images.max())), num_levels)
     else:
         return _tfds(name, pixels_name, data_dir, image_size, grayscale, validation_fraction)
     treatment = pixels(pixels_name or "binarize=dynamic", num_levels)
     prepare = _preparation(image_size, grayscale)
-    splits = [_Arrays(prepare(tf.constant(part.images)), part.labels) for part in (train, test)]
-    held_out = round(len(splits[0].images) * validation_fraction)
-    kept = len(splits[0].images) - held_out
-    return ImageData(
-        name=name,
-        event_shape=tuple(splits[0].images.shape[1:]),
-        pixels=treatment,
-        train=splits[0][:kept].split(treatment),
-        validation=splits[0][kept:].split(treatment) if held_out else None,
-        test=splits[1].split(treatment),
-    )
+    kept = len(train.images) - round(len(train.images) * validation_fraction)
+    parts = {"train": train[:kept], "validation": train[kept:], "test": test}
+    del train, test  # or the set would stand in memory twice
+    splits = {}
+    for split in list(parts):
+        part = parts.pop(split)
+        if len(part.images):
+            images = prepare(tf.constant(part.images))
+            splits[split] = Split(images, len(part.images), treatment, part.labels)
+    event_shape = tuple(splits["train"].images.shape[1:])
+    return ImageData(name, event_shape, treatment, splits["train"], splits.get("validation"), splits["test"])
 
 
 @dataclasses.dataclass(frozen=True)
@@ -114,9 +119,6 @@ class _Arrays:
     def __getitem__(self, rows: Any) -> _Arrays:
         return _Arrays(self.images[rows], None if self.labels is None else self.labels[rows])
 
-    def split(self, treatment: Pixels) -> Split:
-        return Split(self.images, len(self.images), treatment, self.labels)
-
 
 def _split_at_random(whole: _Arrays) -> tuple[_Arrays, _Arrays]:
     """Return train and test, a fifth for the test."""
@@ -125,15 +127,14 @@ def _split_at_random(whole: _Arrays) -> tuple[_Arrays, _Arrays]:
     return whole[order[num_test:]], whole[order[:num_test]]
 
 
-def _digits() -> tuple[_Arrays, _Arrays, int]:
+def _digits() -> tuple[_Arrays, _Arrays]:
     from sklearn.datasets import load_digits
 
     digits = load_digits()
-    train, test = _split_at_random(_Arrays(digits.images[..., None].astype(np.uint8), digits.target))
-    return train, test, 17
+    return _split_at_random(_Arrays(digits.images[..., None].astype(np.uint8), digits.target))
 
 
-def _npz(path: str) -> tuple[_Arrays, _Arrays, int]:
+def _npz(path: str) -> tuple[_Arrays, _Arrays]:
     try:
         with np.load(path, allow_pickle=False) as file:
             arrays = dict(file)
@@ -149,12 +150,22 @@ def _npz(path: str) -> tuple[_Arrays, _Arrays, int]:
             "The .npz file must hold integer images [N, H, W] or [N, H, W, C], not negative, as `x_train`, `images` or "
             f"`x`. Received: {path!r} with { {name: (a.dtype.name, a.shape) for name, a in arrays.items()} }"
         )
-    highest = max(int(a.max()) for a in (images, test_images) if a is not None)
-    num_levels = 256 if images.dtype == np.uint8 else highest + 1
     train = _Arrays(_with_channels(images), first("y_train", "labels", "y"))
     if test_images is None:
-        return *_split_at_random(train), num_levels
-    return train, _Arrays(_with_channels(test_images), first("y_test")), num_levels
+        return _split_at_random(train)
+    return train, _Arrays(_with_channels(test_images), first("y_test"))
+
+
+def _num_levels(largest: int, num_levels: int | None) -> int:
+    """Return how many levels the pixels have, as told or, where it is plain, as found."""
+    if num_levels is None and 128 <= largest <= 255:
+        return 256
+    if num_levels is None or largest >= num_levels:
+        raise ValueError(
+            "`num_levels` must say how many levels the pixels have, from 0 to num_levels-1 (2 for binary images). "
+            f"Received: num_levels={num_levels} for pixels up to {largest}"
+        )
+    return num_levels
 
 
 def _with_channels(images: np.ndarray) -> np.ndarray:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import keras
@@ -14,9 +15,6 @@ from keras_vae.training.loop import train
 
 __all__ = ["ObjectiveModel"]
 
-# Streams of noise below the model's seed (see keras_vae.random).
-_TRAINING, _EVALUATION = 0, 1
-
 
 class ObjectiveModel(keras.Model):
     """Base of models trained on `objective(model, x, seed, ...) -> LossTerms`.
@@ -24,6 +22,8 @@ class ObjectiveModel(keras.Model):
     It has what Keras asks of a model, and no maths: `compile` without a loss, `fit`, `evaluate`, `predict`,
     metrics in nats per example, noise that is a function of seed, step and row. A subclass sets `event_shape`
     and `is_normalized` when it is built, and says in `check` which data it can score.
+
+    `step` counts the training steps taken in the model's life, and is saved with it: no noise comes twice.
 
     Args:
         objective: function like `keras_vae.objectives.ELBO`, which is the default.
@@ -33,11 +33,15 @@ class ObjectiveModel(keras.Model):
 
     event_shape: tuple[int, ...]
     is_normalized: bool
+    steps_per_execution: int
 
     def __init__(self, objective: Any, seed: int, **kwargs: Any):
         super().__init__(**kwargs)
         self.objective = ELBO() if objective is None else objective
         self.seed = seed
+        self.step = self.add_weight(
+            shape=(), initializer="zeros", dtype="int64", trainable=False, aggregation="only_first_replica", name="step"
+        )
         self._rows_evaluated = keras.metrics.Sum(name="rows_evaluated", dtype="int64")
         names = ("loss", "reconstruction_loss", "kl", "elbo", "bits_per_dim", "cross_entropy")
         self._means = {name: keras.metrics.Mean(name=name) for name in names}
@@ -59,6 +63,7 @@ class ObjectiveModel(keras.Model):
                     "A VAE's loss and metrics come from its objective: pass `objective=` to the constructor. "
                     f"Received: {name}={kwargs[name]!r}"
                 )
+        self._runners: dict[Any, Any] = {}  # of keras_vae.training.train, which compiles once for the same kind of data
         single_graph = not kwargs.get("run_eagerly", False) and self.distribute_strategy.num_replicas_in_sync == 1
         kwargs = {"jit_compile": "auto", "steps_per_execution": 32 if single_graph else 1, **kwargs}
         if kwargs["jit_compile"] == "auto":
@@ -81,7 +86,9 @@ class ObjectiveModel(keras.Model):
         names = ["loss", "reconstruction_loss", "kl", "elbo", "bits_per_dim"]
         if self.built and not self.is_normalized:
             names = ["loss", "cross_entropy", "kl"]
-        return [self._means[name] for name in names]
+        internal = [*self._means.values(), self._rows_evaluated, getattr(self, "_loss_tracker", None)]
+        others = [metric for metric in super().metrics if not any(metric is one for one in internal)]
+        return [self._means[name] for name in names] + others
 
     def reset_metrics(self) -> None:
         super().reset_metrics()
@@ -94,7 +101,7 @@ class ObjectiveModel(keras.Model):
         batch normalisation and dropout see each batch once.
         """
         x, _, sample_weight = keras.utils.unpack_x_y_sample_weight(data)
-        seed = random.fold_in(self.seed, _TRAINING, self.optimizer.iterations)
+        seed = random.fold_in(self.seed, random.Stream.TRAINING, self.step)
         with tf.GradientTape() as tape:
             terms = self.objective(
                 self,
@@ -108,6 +115,7 @@ class ObjectiveModel(keras.Model):
             loss = self.optimizer.scale_loss(terms.loss + penalty / replicas.num_replicas())
         variables = self.trainable_variables
         self.optimizer.apply(tape.gradient(loss, variables), variables)
+        self.step.assign_add(1)
         return self._update_metrics(terms, penalty, sample_weight)
 
     def test_step(self, data: Any) -> dict[str, tf.Tensor]:
@@ -118,7 +126,7 @@ class ObjectiveModel(keras.Model):
         terms = self.objective(
             self,
             x,
-            seed=random.fold_in(self.seed, _EVALUATION),
+            seed=random.fold_in(self.seed, random.Stream.EVALUATION),
             sample_weight=sample_weight,
             first_row=tf.cast(rows_before, tf.int32) + replicas.first_row(num_rows),
         )
@@ -134,9 +142,10 @@ class ObjectiveModel(keras.Model):
             "elbo": terms.elbo,
             "bits_per_dim": bits_per_dim(terms.elbo, self.event_shape),
         }
-        for mean in self.metrics:
-            mean.update_state(values[mean.name], sample_weight)
-        return {mean.name: mean.result() for mean in self.metrics}
+        for metric in self.metrics:
+            if metric.name in values:  # a subclass updates what it adds
+                metric.update_state(values[metric.name], sample_weight)
+        return {metric.name: metric.result() for metric in self.metrics}
 
     def fit(
         self,
@@ -154,17 +163,18 @@ class ObjectiveModel(keras.Model):
         """Train the model; arguments, callbacks and result as in `keras.Model.fit`. `y` is ignored.
 
         Keras runs the loop over data sets, weighted examples, replicas and whatever else it knows. An array
-        alone, which needs none of that, goes through `keras_vae.training.train`: the same steps, faster.
+        alone, which needs none of that, goes through `keras_vae.training.train`: the same kind of steps, faster,
+        and an end at the first loss that is not finite.
 
         Raises:
             ValueError: if an array, or the first batch of a data set, lies outside the likelihood's support.
         """
-        x, validation_x = _x_of(x), _x_of(validation_data)
-        self._check_data(x)
-        self._check_data(validation_x)
+        x = _x_of(x)
+        validation_x, _, validation_weight = keras.utils.unpack_x_y_sample_weight(validation_data)
         one_graph = not self.run_eagerly and self.distribute_strategy.num_replicas_in_sync == 1
         arrays_alone = _is_array(x) and y is None and (validation_x is None or _is_array(validation_x))
-        if one_graph and arrays_alone and shuffle and not kwargs:
+        own_steps = all(getattr(type(self), f) is getattr(ObjectiveModel, f) for f in ("train_step", "test_step"))
+        if one_graph and arrays_alone and own_steps and shuffle and validation_weight is None and not kwargs:
             return train(
                 self,
                 x,
@@ -176,17 +186,30 @@ class ObjectiveModel(keras.Model):
                 self.steps_per_execution,
                 initial_epoch,
             )
+        self._check_data(x)
+        self._check_data(validation_x)
+        for name in ("steps_per_epoch", "validation_steps"):
+            self._end_executions_with(kwargs.get(name))
         if isinstance(x, tf.data.Dataset):
             shuffle = False  # it is the data set's own affair, and Keras would warn
+        y = _some_y(y, kwargs.get("sample_weight"))
         kwargs |= {"validation_data": validation_data, "shuffle": shuffle, "initial_epoch": initial_epoch}
         return super().fit(x, y, batch_size, epochs, verbose, callbacks, **kwargs)
 
-    def evaluate(self, x: Any = None, *args: Any, **kwargs: Any) -> Any:
+    def evaluate(self, x: Any = None, y: Any = None, *args: Any, **kwargs: Any) -> Any:
         """Return loss and metrics; see `keras.Model.evaluate`. Data is checked as in `fit`."""
         x = _x_of(x)
         if "_use_cached_eval_dataset" not in kwargs:  # as `fit` does, which has checked
             self._check_data(x)
-        return super().evaluate(x, *args, **kwargs)
+            self._end_executions_with(kwargs.get("steps"))
+        return super().evaluate(x, _some_y(y, kwargs.get("sample_weight")), *args, **kwargs)
+
+    def _end_executions_with(self, steps: int | None) -> None:
+        """Let `steps` steps be whole executions: Keras would go on to the end of the execution it is in."""
+        execution = int(self.steps_per_execution)
+        if steps and steps % execution:
+            self.steps_per_execution = math.gcd(steps, execution)
+            self.train_function = self.test_function = None
 
     def _check_data(self, x: Any) -> None:
         """Check an array, or the first batch of a data set, against the likelihood's support."""
@@ -202,8 +225,13 @@ class ObjectiveModel(keras.Model):
 
 
 def _x_of(data: Any) -> Any:
-    """Return the x of (x,) or (x, y); anything else as it is."""
-    return data[0] if isinstance(data, tuple | list) and len(data) in (1, 2) else data
+    """Return the x of a tuple (x,), (x, y) or (x, y, sample_weight); anything else as it is."""
+    return keras.utils.unpack_x_y_sample_weight(data)[0]
+
+
+def _some_y(y: Any, sample_weight: Any) -> Any:
+    """Return labels to go with `sample_weight`, which Keras silently drops without them."""
+    return np.zeros(len(sample_weight)) if y is None and sample_weight is not None else y
 
 
 def _is_array(x: Any) -> bool:

@@ -90,8 +90,8 @@ class VAE(ObjectiveModel):
         self.decoder = decoder
         self.prior = prior
         self.seed_generator = keras.random.SeedGenerator(self.seed)
-        if isinstance(encoder, keras.Model) and encoder.built and len(encoder.inputs) == 1:
-            self.build(encoder.input_shape)
+        if type(self) is VAE and len(getattr(encoder, "inputs", None) or []) == 1:
+            self.build(encoder.input_shape)  # a subclass may add weights first, and is built when it is used
 
     @classmethod
     def for_images(
@@ -166,6 +166,8 @@ class VAE(ObjectiveModel):
 
     def log_likelihood(self, x: Any, z: tf.Tensor, training: bool = False) -> tf.Tensor:
         """Return log p(x|z) in nats, [S, B], of x [B, *event] at each of S draws z [S, B, D]."""
+        x = tf.convert_to_tensor(x)
+        self._check_shape(x)
         p_x = self.decode(tf.reshape(z, [-1, z.shape[-1]]), training=training)
         x = tf.repeat(tf.cast(x, p_x.dtype)[None], z.shape[0], axis=0)
         log_prob = p_x.log_prob(tf.reshape(x, tf.concat([[-1], tf.shape(x)[2:]], 0)))
@@ -193,31 +195,45 @@ class VAE(ObjectiveModel):
         Returns:
             x [num_samples, *event].
         """
-        seed = random.as_seed(self.seed_generator if seed is None else seed)
-        z = random.sample(self.prior(), num_samples, random.fold_in(seed, 0))
+        seed = self._next_seed() if seed is None else random.as_seed(seed)
+        z = random.sample(self.prior(), num_samples, random.fold_in(seed, random.Stream.LATENTS))
         p_x = self.decode(z)
-        return p_x.mean() if mean else random.sample(p_x, 1, random.fold_in(seed, 1))[0]
+        return p_x.mean() if mean else random.sample(p_x, 1, random.fold_in(seed, random.Stream.OBSERVATIONS))[0]
 
     def elbo(self, x: Any, num_samples: int = 1, seed: Any = None) -> tf.Tensor:
         """Return the ELBO of each example in nats, [B], from `num_samples` posterior draws; up is better.
 
         Its mean over draws is a lower bound of log p(x), whatever objective the model is trained with.
         """
-        seed = self.seed_generator if seed is None else seed
+        seed = self._next_seed() if seed is None else seed
         return ELBO(num_samples=num_samples)(self, self.check(x), seed=seed).elbo
 
     def check(self, x: Any) -> tf.Tensor:
         """Return eager `x` as a tensor after the check of the likelihood's support."""
         x = tf.convert_to_tensor(x)
-        if not tf.executing_eagerly():
-            return x
         if not self.built:
             self.build(x.shape)
+        self._check_shape(x)
+        if not tf.executing_eagerly():
+            return x
         check_support(self.decode(tf.zeros([1, self.latent_dim])), x)
         return x
 
+    def _check_shape(self, x: tf.Tensor) -> None:
+        """Raise unless x is [B, *event]: what broadcasts instead would be scored, and wrongly."""
+        if not x.shape[1:].is_compatible_with(self.event_shape) or x.shape.rank == 0:
+            raise ValueError(
+                f"x must have the shape [B, *event_shape] with event_shape={self.event_shape}. "
+                f"Received: x.shape={x.shape}"
+            )
+
+    def _next_seed(self) -> tf.Tensor:
+        return random.fold_in(self.seed_generator, random.Stream.UNSEEDED)
+
     def export(self, filepath: Any) -> Any:
         """Export a SavedModel that TensorFlow alone loads; see `keras_vae.saving.export`."""
+        if not self.built:
+            raise ValueError("Only a built model can be exported: call it on data, or fit it. Received: built=False")
         return export(self, filepath)
 
     def get_config(self) -> dict[str, Any]:

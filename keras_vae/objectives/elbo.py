@@ -6,6 +6,7 @@ import math
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import tensorflow as tf
+from tensorflow_probability import distributions as tfd
 
 from keras_vae import random, replicas
 from keras_vae.objectives.kl import kl_divergence
@@ -69,7 +70,7 @@ class ELBO:
         `LossTerms`.
 
     Raises:
-        ValueError: if beta < 0 or num_samples < 1.
+        ValueError: if beta < 0 or num_samples < 1, or if the posterior is not reparameterised.
 
     References:
         Kingma & Welling (2014), "Auto-Encoding Variational Bayes", Eq. 7 (the estimator with the KL in closed
@@ -94,6 +95,11 @@ class ELBO:
         training: bool = False,
     ) -> LossTerms:
         q_z = vae.encode(x, training=training)
+        if q_z.reparameterization_type != tfd.FULLY_REPARAMETERIZED:
+            raise ValueError(
+                "The gradient of this objective goes through the draws of z, which the posterior does not "
+                f"reparameterise. Received: {type(q_z).__name__}"
+            )
         z = random.sample(q_z, self.num_samples, seed, first_row)
         log_likelihood = tf.reduce_mean(vae.log_likelihood(x, z, training=training), axis=0)
         kl = kl_divergence(q_z, vae.prior(), z)

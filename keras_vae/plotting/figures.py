@@ -20,13 +20,15 @@ def image_grid(
     """Draw images [N, H, W, C] side by side, row by row.
 
     Args:
-        images: values low ... high; one channel is drawn in grey, three in colour.
+        images: values low ... high; three channels are drawn in colour, others as their mean in grey.
         num_columns: None makes the grid square.
         title: above the grid.
         low: value of black.
         high: value of white; None is the largest in `images`.
     """
     images = np.asarray(images, np.float64)
+    if images.shape[-1] not in (1, 3):
+        images = images.mean(axis=-1, keepdims=True)
     num_columns = num_columns or math.ceil(math.sqrt(len(images)))
     num_rows = math.ceil(len(images) / num_columns)
     high = float(images.max()) if high is None else high

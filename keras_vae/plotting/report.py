@@ -35,8 +35,8 @@ def report(vae: VAE, test: Split, history: Mapping[str, Sequence[float]], seed: 
 
     Returns:
         `training_curves` (if an epoch ended), `samples` (drawn from the likelihood), `sample_means`,
-        `reconstructions`, `latent` (the two dimensions of highest KL), `interpolation`, and `manifold` if z
-        has two dimensions.
+        `reconstructions`, `latent` (the two dimensions whose means vary most), `interpolation` (of two images or
+        more), and `manifold` if z has two dimensions.
     """
     x = test.head(min(_NUM_PAIRS, test.num_examples), seed)
     largest = support_of(vae.decode(tf.zeros([1, vae.latent_dim]))).high
@@ -49,7 +49,7 @@ def report(vae: VAE, test: Split, history: Mapping[str, Sequence[float]], seed: 
         "sample_means": image_grid(means, title="means of p(x|z), z ~ p(z)", high=high),
         "reconstructions": reconstructions(x, vae.reconstruct(x), high),
         "latent": _latent(vae, test, seed),
-        "interpolation": _interpolation(vae, x, high),
+        **({"interpolation": _interpolation(vae, x, high)} if len(x) > 1 else {}),
         **({"manifold": _manifold(vae, high)} if vae.latent_dim == 2 else {}),
     }
 
@@ -57,7 +57,6 @@ def report(vae: VAE, test: Split, history: Mapping[str, Sequence[float]], seed: 
 def _latent(vae: VAE, test: Split, seed: int) -> Figure:
     num_points = min(_NUM_POINTS, test.num_examples)
     z = vae.encode(test.head(num_points, seed)).mean().numpy()
-    # The variance of the means is what KL to a unit prior pays for most.
     first, second = sorted(np.argsort(-z.var(axis=0))[:2]) if z.shape[1] > 1 else (0, 0)
     labels = None if test.labels is None else test.labels[:num_points]
     return latent_scatter(z[:, [first, second]], labels, (f"z{first}", f"z{second}"))

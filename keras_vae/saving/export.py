@@ -29,7 +29,10 @@ def parameters(distribution: tfd.Distribution) -> dict[str, tf.Tensor]:
     """
     while isinstance(distribution, tfd.Independent):
         distribution = distribution.distribution
-    return {name: value for name, value in distribution.parameters.items() if tf.is_tensor(value)}
+    names = type(distribution).parameter_properties(dtype=distribution.dtype)
+    values = {name: distribution.parameters.get(name) for name in names}
+    dtype = next((value.dtype for value in values.values() if tf.is_tensor(value)), tf.float32)
+    return {name: tf.convert_to_tensor(value, dtype) for name, value in values.items() if value is not None}
 
 
 def export_decoder(vae: VAE, path: str | Path) -> Path:
@@ -42,7 +45,7 @@ def export_decoder(vae: VAE, path: str | Path) -> Path:
     Returns:
         The folder written.
     """
-    return _write(path, {"decode": _decode(vae)}, vae.decoder.weights)
+    return _write(path, {"decode": _decode(vae)})
 
 
 def export(vae: VAE, path: str | Path) -> Path:
@@ -79,7 +82,7 @@ def export(vae: VAE, path: str | Path) -> Path:
         ),
         "elbo": _function(lambda x, seed: {"elbo": vae.elbo(x, seed=seed)}, x, seed),
     }
-    return _write(path, functions, vae.weights)
+    return _write(path, functions)
 
 
 def _decode(vae: VAE) -> Any:
@@ -94,13 +97,13 @@ def _function(function: Callable, *signature: tf.TensorSpec) -> Any:
     return tf.function(function, input_signature=signature, autograph=False)
 
 
-def _write(path: str | Path, functions: dict[str, Any], weights: list[Any]) -> Path:
+def _write(path: str | Path, functions: dict[str, Any]) -> Path:
     """Save `functions` as signatures under the next free version number, after a look at what was written."""
     module = tf.Module()
-    module.weights = [w.value for w in weights]
     for name, function in functions.items():
         setattr(module, name, function)
     signatures = {name: function.get_concrete_function() for name, function in functions.items()}
+    module.used = [variable for signature in signatures.values() for variable in signature.variables]
     signatures["serving_default"] = signatures["decode"]
 
     path = Path(path)

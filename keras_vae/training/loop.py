@@ -64,13 +64,15 @@ def train(
     if not vae.compiled:
         raise ValueError(f"Call `vae.compile()` before training. Received: vae.compiled={vae.compiled}")
     batches = as_batches(data, batch_size, vae.seed)
-    runner = _Runner(vae, batches, vae.train_step)
-    vae.check(batches.split.head(min(batch_size, batches.split.num_examples)))
+    whole = batches.split.in_memory and batches.split.pixels is None
+    vae.check(batches.split.images if whole else batches.split.head(batch_size))
     if not vae.optimizer.built:
         vae.optimizer.build(vae.trainable_variables)
-    validation = None
+    runner = _runner(vae, batches, vae.train_step)
     if validation_data is not None:
-        validation = _Runner(vae, as_batches(validation_data, batch_size, vae.seed, training=False), vae.test_step)
+        validation = as_batches(validation_data, batch_size, vae.seed, training=False)
+        vae.check(validation.split.head(batch_size))
+        validator = _runner(vae, validation, vae.test_step)
 
     steps = batches.steps_per_epoch
     callback_list = keras.callbacks.CallbackList(
@@ -86,39 +88,60 @@ def train(
     callback_list.on_train_begin()
     logs: dict[str, float] = {}
     initial_epoch = getattr(vae, "_initial_epoch", None) or initial_epoch  # set by keras.callbacks.BackupAndRestore
+    epochs_in_life = int(vae.step) // steps  # a second training goes on with new orders and draws of pixels
     for epoch in range(initial_epoch, epochs):
         callback_list.on_epoch_begin(epoch)
         logs = runner.run_epoch(
-            epoch,
+            batches,
+            epochs_in_life + epoch - initial_epoch,
             steps_per_execution or steps,
             callback_list.on_train_batch_begin,
             callback_list.on_train_batch_end,
         )
-        if validation is not None and not vae.stop_training:
+        if validation_data is not None and not vae.stop_training:
             callback_list.on_test_begin()
-            validation_logs = validation.run_epoch(0, validation.batches.steps_per_epoch)
+            validation_logs = validator.run_epoch(validation, 0, validation.steps_per_epoch)
             callback_list.on_test_end(validation_logs)
             logs |= {f"val_{name}": value for name, value in validation_logs.items()}
         callback_list.on_epoch_end(epoch, logs)
         if vae.stop_training or not math.isfinite(logs["loss"]):
             break
+    vae.optimizer.finalize_variable_values(vae.trainable_variables)
     callback_list.on_train_end(logs)
     return vae.history
 
 
+def _runner(vae: VAE, batches: Batches, step: Callable) -> _Runner:
+    """Return the model's runner for this kind of data, compiled on an earlier call if there was one."""
+    split = batches.split
+    spec = tf.TensorSpec(split.images.shape, split.images.dtype) if split.in_memory else split.images.element_spec
+    seed = tuple(batches.seed.numpy().tolist())
+    key = (step.__name__, spec, split.num_examples, split.pixels, batches.batch_size, seed, batches.training)
+    if key not in vae._runners:
+        vae._runners[key] = _Runner(vae, batches, step)
+    return vae._runners[key]
+
+
 class _Runner:
-    """Runs steps of one split in the graph."""
+    """Runs steps in the graph, over any data of the kind of the `batches` it was made for."""
 
     def __init__(self, vae: VAE, batches: Batches, step: Callable):
-        self.vae, self.batches = vae, batches
+        self.vae, self.rows = vae, batches.rows
+        self.num_examples, self.batch_size = batches.split.num_examples, batches.batch_size
         self.names = [metric.name for metric in vae.metrics]
-        self.step = tf.function(step, jit_compile=vae.jit_compile, autograph=False, reduce_retracing=True)
+
+        def named_step(x: tf.Tensor) -> dict[str, tf.Tensor]:
+            logs = step(x)
+            return {name: logs[name] for name in self.names}
+
+        self.one_step = named_step
+        self.step = tf.function(named_step, jit_compile=vae.jit_compile, autograph=False, reduce_retracing=True)
         self.steps = tf.function(self._steps_on_device, jit_compile=vae.jit_compile, autograph=False)
-        run = self._run if batches.split.in_memory else self._run_stream
-        self.run = tf.function(run, autograph=False)
+        self.run = tf.function(self._run if batches.split.in_memory else self._run_stream, autograph=False)
 
     def run_epoch(
         self,
+        batches: Batches,
         epoch: int,
         steps_per_execution: int,
         on_begin: Callable[[int], Any] = lambda step: None,
@@ -126,11 +149,13 @@ class _Runner:
     ) -> dict[str, float]:
         """Run one epoch and return its logs, or those up to the first loss that is not finite."""
         self.vae.reset_metrics()
-        num_steps = self.batches.steps_per_epoch
-        source = self._source(epoch)
+        if batches.split.in_memory:
+            source: tuple = (batches.split.images, batches.order(tf.constant(epoch)))
+        else:
+            source = (iter(batches.epoch(epoch)),)
         logs: dict[str, float] = {}
-        for first in range(0, num_steps, steps_per_execution):
-            last = min(first + steps_per_execution, num_steps)
+        for first in range(0, batches.steps_per_epoch, steps_per_execution):
+            last = min(first + steps_per_execution, batches.steps_per_epoch)
             on_begin(first)
             steps_done, values = self.run(*source, tf.constant(epoch), tf.constant(first), tf.constant(last))
             logs = {name: float(values[name]) for name in self.names}
@@ -138,12 +163,6 @@ class _Runner:
             if int(steps_done) < last or self.vae.stop_training:
                 break
         return logs
-
-    def _source(self, epoch: int) -> tuple:
-        """Return what `run` reads this epoch from: the order of the rows, or the stream's iterator."""
-        if self.batches.split.in_memory:
-            return (self.batches.order(tf.constant(epoch)),)
-        return (iter(self.batches.epoch(epoch)),)
 
     def _go_on(self, logs: dict[str, tf.Tensor]) -> tf.Tensor:
         return tf.math.is_finite(logs["loss"])
@@ -155,29 +174,31 @@ class _Runner:
         """Take the first `num_steps` of the steps whose batches are x [steps, B, *event]."""
         return tf.while_loop(
             lambda i, logs: (i < num_steps) & self._go_on(logs),
-            lambda i, logs: (i + 1, self.step.python_function(x[i])),
+            lambda i, logs: (i + 1, self.one_step(x[i])),
             (tf.constant(0), self._no_logs()),
         )
 
-    def _steps_per_chunk(self, order: tf.Tensor, epoch: tf.Tensor) -> int:
-        batch = self.batches.rows(order, epoch, 0, self.batches.batch_size)
-        bytes_per_batch = self.batches.batch_size * math.prod(batch.shape[1:]) * batch.dtype.size
-        full_steps = self.batches.split.num_examples // self.batches.batch_size
+    def _steps_per_chunk(self, batch: tf.Tensor) -> int:
+        bytes_per_batch = self.batch_size * math.prod(batch.shape[1:]) * batch.dtype.size
+        full_steps = self.num_examples // self.batch_size
         return max(1, min(_MAX_STEPS_PER_CHUNK, full_steps, _MAX_BYTES_PER_CHUNK // bytes_per_batch))
 
     def _run(
-        self, order: tf.Tensor, epoch: tf.Tensor, first: tf.Tensor, last: tf.Tensor
+        self, images: tf.Tensor, order: tf.Tensor, epoch: tf.Tensor, first: tf.Tensor, last: tf.Tensor
     ) -> tuple[tf.Tensor, dict[str, tf.Tensor]]:
         """Take steps first ... last-1 of an epoch, or up to the first loss that is not finite."""
-        batch_size, rest = self.batches.batch_size, self.batches.split.num_examples % self.batches.batch_size
-        full_steps = self.batches.split.num_examples // batch_size
-        chunk = self._steps_per_chunk(order, epoch)
+        batch_size = self.batch_size
+        full_steps, rest = divmod(self.num_examples, batch_size)
+        chunk = self._steps_per_chunk(self.rows(order, epoch, 0, batch_size, images))
 
         def body(step: tf.Tensor, logs: dict[str, tf.Tensor]) -> tuple[tf.Tensor, dict[str, tf.Tensor]]:
-            x = self.batches.rows(order, epoch, step * batch_size, chunk * batch_size)
+            x = self.rows(order, epoch, step * batch_size, chunk * batch_size, images)
             x = tf.reshape(x, [chunk, batch_size, *x.shape[1:]])
             done, logs = self.steps(x, tf.minimum(chunk, tf.minimum(last, full_steps) - step))
             return step + done, logs
+
+        def last_step(step: tf.Tensor) -> tuple[tf.Tensor, dict[str, tf.Tensor]]:
+            return step + 1, self.step(self.rows(order, epoch, full_steps * batch_size, rest, images))
 
         step, logs = tf.while_loop(
             lambda step, logs: (step < tf.minimum(last, full_steps)) & self._go_on(logs),
@@ -186,12 +207,8 @@ class _Runner:
         )
         if not rest:
             return step, logs
-        x = lambda: self.batches.rows(order, epoch, full_steps * batch_size, rest)  # noqa: E731
-        return tf.cond(
-            (step == full_steps) & (last > full_steps) & self._go_on(logs),
-            lambda: (step + 1, self.step(x())),
-            lambda: (step, logs),
-        )
+        at_rest = (step == full_steps) & (last > full_steps) & self._go_on(logs)
+        return tf.cond(at_rest, lambda: last_step(step), lambda: (step, logs))
 
     def _run_stream(
         self, iterator: Any, epoch: tf.Tensor, first: tf.Tensor, last: tf.Tensor

@@ -56,7 +56,7 @@ def test_npz_with_its_own_test_split(tmp_path):
 
 def test_npz_of_one_array_gives_a_fifth_to_the_test(tmp_path):
     np.savez(tmp_path / "a.npz", images=np.arange(50 * 4).reshape(50, 2, 2) % 7)
-    data = kv.data.load(str(tmp_path / "a.npz"), "quantize=7", validation_fraction=0)
+    data = kv.data.load(str(tmp_path / "a.npz"), "quantize=7", validation_fraction=0, num_levels=7)
     assert (data.train.num_examples, data.test.num_examples) == (40, 10)
     assert data.pixels.num_levels == 7
 
@@ -83,6 +83,14 @@ def test_unsuitable_npz_files_are_refused(tmp_path, arrays, message):
     np.savez(tmp_path / "a.npz", **arrays)
     with pytest.raises(ValueError, match=message):
         kv.data.load(str(tmp_path / "a.npz"))
+
+
+@pytest.mark.parametrize("num_levels", [None, 1])
+def test_the_number_of_levels_is_not_guessed(tmp_path, num_levels):
+    """A binary uint8 file taken for 256 levels would train on black images."""
+    np.savez(tmp_path / "a.npz", x=np.arange(40, dtype="uint8").reshape(10, 2, 2) % 2)
+    with pytest.raises(ValueError, match=f"`num_levels` must .* Received: num_levels={num_levels} for pixels up to 1"):
+        kv.data.load(str(tmp_path / "a.npz"), num_levels=num_levels)
 
 
 def test_a_file_that_is_no_archive_is_refused(tmp_path):

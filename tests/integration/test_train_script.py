@@ -89,6 +89,11 @@ def test_unnamed_runs_are_numbered():
         (["--output-dir", "file/below"], "file"),
         (["--config", "missing.yaml"], "missing.yaml"),
         (["--config", "bad.yaml"], "The configuration cannot be used"),
+        (["--config=broken.yaml"], "--config takes a YAML or JSON file"),
+        (["--config", "list.yaml"], "must have sections data, model, training, run"),
+        (["--config"], "--config takes a YAML or JSON file"),
+        (["--learning-rate", "nan"], "`learning_rate` must be positive"),
+        (["--dataset", "binary.npz"], "`num_levels` must say"),
     ],
     ids=lambda value: " ".join(value) if isinstance(value, list) else "",
 )
@@ -96,6 +101,9 @@ def test_mistakes_are_told_in_one_line_with_exit_code_2_and_leave_nothing(capsys
     Path("saved_models/taken").mkdir(parents=True)
     Path("file").write_text("")
     Path("bad.yaml").write_text("model: {nonsense: 1}")
+    Path("broken.yaml").write_text("model: [")
+    Path("list.yaml").write_text("- 1")
+    np.savez("binary.npz", x=np.ones((9, 4, 4), "uint8"))
     before = sorted(Path().rglob("*"))
     assert train.main([*arguments, *([] if "--epochs" in arguments else ["--epochs", "1"])]) == 2
     told = capsys.readouterr().err.strip().splitlines()[-1]
@@ -111,6 +119,25 @@ def test_a_loss_that_is_not_finite_stops_with_the_step_and_finite_weights(capsys
     assert "in epoch 0, step" in metrics["status"]
     vae = keras.saving.load_model("saved_models/diverged/model.keras")
     assert all(np.all(np.isfinite(weight)) for weight in vae.get_weights())
+
+
+@pytest.mark.parametrize("error", [RuntimeError("no paper"), KeyboardInterrupt()])
+def test_what_was_trained_is_kept_when_its_report_fails(monkeypatch, error):
+    def fail(*args, **kwargs):
+        raise error
+
+    monkeypatch.setattr("keras_vae.plotting.report", fail)
+    assert train.main([*TINY, "--name", "kept"]) == 1
+    assert f"its evaluation ended with {type(error).__name__}" in metrics_of("kept")["status"]
+    assert metrics_of("kept")["test"]["elbo"]["mean"] < 0
+    keras.saving.load_model("saved_models/kept/model.keras")
+
+
+@pytest.mark.parametrize(("num_images", "channels"), [(6, 1), (30, 2)])
+def test_small_sets_and_odd_channels_have_a_report_too(num_images, channels):
+    rng = np.random.default_rng(0)
+    np.savez("odd.npz", x=rng.integers(0, 2, (num_images, 4, 4, channels)))
+    assert train.main([*TINY, "--dataset", "odd.npz", "--num-levels", "2", "--name", "odd"]) == 0
 
 
 def test_ctrl_c_ends_cleanly_with_what_was_reached():

@@ -73,7 +73,7 @@ def test_metrics_have_their_documented_sign_and_unit(compiled, binary_images):
 def test_evaluate_does_not_depend_on_the_batch_size(make_vae, binary_images, batch_size):
     vae = make_vae()
     vae.compile("adam", jit_compile=False)
-    whole = vae.elbo(binary_images, seed=kv.random.fold_in(vae.seed, 1)).numpy().mean()
+    whole = vae.elbo(binary_images, seed=kv.random.fold_in(vae.seed, kv.random.Stream.EVALUATION)).numpy().mean()
     elbo = vae.evaluate(binary_images, batch_size=batch_size, verbose=0, return_dict=True)["elbo"]
     assert elbo == pytest.approx(whole, rel=1e-6)
 
@@ -91,10 +91,145 @@ def test_fit_with_sample_weights_equals_fit_on_repeated_examples(make_vae, binar
         return vae.get_weights()
 
     x = binary_images[:4]
-    weighted = train(x, y=np.zeros(4), sample_weight=np.array([2.0, 1.0, 1.0, 0.0]))
+    weighted = train(x, sample_weight=np.array([2.0, 1.0, 1.0, 0.0]))
     repeated = train(x[[0, 0, 1, 2]])
     for a, b in zip(weighted, repeated, strict=True):
         np.testing.assert_allclose(a, b, rtol=1e-4, atol=1e-5)
+
+
+def test_evaluate_takes_weights_without_labels_and_in_columns(make_vae, binary_images):
+    vae = make_vae()
+    vae.compile("adam", jit_compile=False)
+    weight = np.arange(300.0)
+    seed = kv.random.fold_in(vae.seed, kv.random.Stream.EVALUATION)
+    expected = np.average(vae.elbo(binary_images, seed=seed), weights=weight)
+    logs = vae.evaluate(binary_images, sample_weight=weight, verbose=0, return_dict=True)
+    assert logs["elbo"] == pytest.approx(expected, rel=1e-5)
+    columns = kv.objectives.ELBO()(vae, binary_images, seed=seed, sample_weight=weight[:, None]).loss
+    assert float(columns) == pytest.approx(-expected, rel=1e-5)
+
+
+def test_endless_data_sets_take_exactly_the_steps_asked_for(make_vae, binary_images):
+    vae = make_vae()
+    vae.compile("adam", jit_compile=False)
+    endless = tf.data.Dataset.from_tensor_slices(binary_images).batch(20).repeat()
+    vae.fit(endless, steps_per_epoch=10, epochs=3, verbose=0)
+    assert int(vae.step) == 30
+    first_rows = vae.elbo(binary_images[:60], seed=kv.random.fold_in(vae.seed, kv.random.Stream.EVALUATION))
+    elbo = vae.evaluate(endless, steps=3, verbose=0, return_dict=True)["elbo"]
+    assert elbo == pytest.approx(np.mean(first_rows), rel=1e-5)
+
+
+@pytest.mark.parametrize("method", ["elbo", "fit", "evaluate", "reconstruct"])
+def test_a_missing_channel_axis_is_refused_instead_of_broadcast(compiled, binary_images, method):
+    with pytest.raises(ValueError, match=r"event_shape=\(4, 4, 1\). Received: x.shape=\(1, 4, 4\)"):
+        getattr(compiled, method)(binary_images[:1, ..., 0])
+
+
+def test_a_second_fit_goes_on_with_new_orders_and_noise(make_vae, binary_images):
+    """Two trainings of one epoch are one training of two."""
+    twice, once = make_vae(), make_vae()
+    for vae in (twice, once):
+        vae.compile("adam", jit_compile=False)
+    losses = [twice.fit(binary_images, verbose=0).history["loss"][0] for _ in range(2)]
+    assert losses == once.fit(binary_images, epochs=2, verbose=0).history["loss"]
+
+
+def test_a_second_fit_does_not_trace_again(compiled, binary_images):
+    compiled.fit(binary_images, verbose=0)
+    runners = dict(compiled._runners)
+    compiled.fit(1 - binary_images, verbose=0)
+    assert dict(compiled._runners) == runners
+    assert all(runner.run.experimental_get_tracing_count() == 1 for runner in runners.values())
+
+
+def test_each_step_has_its_own_noise_under_gradient_accumulation(make_vae, binary_images):
+    vae = make_vae()
+    vae.compile(keras.optimizers.SGD(0.0, gradient_accumulation_steps=4), jit_compile=False)
+    data = tf.data.Dataset.from_tensors(binary_images[:50]).repeat(8)
+    losses = []
+    keep = keras.callbacks.LambdaCallback(
+        on_train_batch_end=lambda batch, logs: losses.append(logs["loss"] * (batch + 1))
+    )
+    vae.compile(vae.optimizer, jit_compile=False, steps_per_execution=1)
+    vae.fit(data, verbose=0, callbacks=[keep])
+    assert len(np.unique(np.round(np.diff(losses), 3))) == 7  # the same images each step: only the noise differs
+
+
+def test_moving_averages_of_weights_are_put_in_place_at_the_end(make_vae, binary_images):
+    vae = make_vae()
+    vae.compile(keras.optimizers.SGD(0.1, use_ema=True, ema_momentum=0.5), jit_compile=False)
+    vae.fit(binary_images, epochs=2, verbose=0)
+    averages = vae.optimizer._model_variables_moving_average
+    for weight, average in zip(vae.trainable_variables, averages, strict=True):
+        np.testing.assert_array_equal(weight, average)
+
+
+class WithAccuracy(kv.VAE):
+    """A variant with a weight and a metric of its own, and a train_step that reports more."""
+
+    def __init__(self, *args, **kwargs):
+        super().__init__(*args, **kwargs)
+        self.temperature = self.add_weight(shape=(), initializer="ones", trainable=False, name="temperature")
+        self.batches = keras.metrics.Sum(name="batches")
+
+    def train_step(self, data):
+        self.batches.update_state(1)
+        return {**super().train_step(data), "temperature": self.temperature}
+
+
+def test_a_subclass_may_add_weights_metrics_and_logs(make_vae, binary_images):
+    parts = make_vae()
+    vae = WithAccuracy(parts.encoder, parts.decoder, parts.prior, seed=0)
+    vae.compile("adam", jit_compile=False)
+    history = vae.fit(binary_images, batch_size=100, epochs=2, verbose=0).history
+    assert history["batches"] == [3, 3]
+    assert set(history) == METRICS | {"batches"} or set(history) == METRICS | {"batches", "temperature"}
+
+
+@keras.saving.register_keras_serializable("tests")
+class Encoder(keras.Model):
+    """A subclassed encoder, without inputs known before its first call."""
+
+    def __init__(self, **kwargs):
+        super().__init__(**kwargs)
+        self.body = keras.Sequential([keras.layers.Flatten(), keras.layers.Dense(4)])
+        self.posterior = kv.layers.MultivariateNormalDiag(2)
+
+    def call(self, x, training=False):
+        return self.posterior(self.body(x))
+
+
+def test_subclassed_networks_train_save_and_load(make_vae, binary_images, tmp_path):
+    vae = kv.VAE(Encoder(), make_vae().decoder, kv.priors.StandardNormal(2), seed=0)
+    vae.compile("adam", jit_compile=False)
+    vae.fit(binary_images, verbose=0)
+    vae.save(tmp_path / "vae.keras")
+    loaded = keras.saving.load_model(tmp_path / "vae.keras")
+    np.testing.assert_array_equal(loaded.elbo(binary_images, seed=1), vae.elbo(binary_images, seed=1))
+
+
+def test_callbacks_of_keras_work_with_arrays(make_vae, binary_images, tmp_path):
+    vae = make_vae()
+    vae.compile(keras.optimizers.Adam(0.01), jit_compile=False)
+    callbacks = [
+        keras.callbacks.EarlyStopping("val_loss", patience=1, mode="max", restore_best_weights=True),
+        keras.callbacks.ModelCheckpoint(tmp_path / "best.keras", "val_loss", mode="max", save_best_only=True),
+        keras.callbacks.LearningRateScheduler(lambda epoch: 0.01 / (epoch + 1)),
+        keras.callbacks.CSVLogger(tmp_path / "log.csv"),
+    ]
+    history = vae.fit(binary_images, epochs=9, validation_data=(binary_images,), callbacks=callbacks, verbose=0).history
+    assert len(history["loss"]) == 2  # the loss falls, and the callback was told that up is better
+    best = keras.saving.load_model(tmp_path / "best.keras")
+    np.testing.assert_array_equal(best.elbo(binary_images, seed=0), vae.elbo(binary_images, seed=0))
+
+
+def test_a_posterior_without_reparameterisation_is_refused(binary_images):
+    encoder = kv.networks.mlp_encoder((4, 4, 1), 2)
+    encoder.add(kv.layers.IndependentBernoulli(2))
+    vae = kv.VAE(encoder, kv.models.image_decoder((4, 4, 1), 2), kv.priors.StandardNormal(2))
+    with pytest.raises(ValueError, match=r"the posterior does not reparameterise. Received: Independent"):
+        vae.elbo(binary_images)
 
 
 def test_fit_repeats_exactly_from_the_same_seed_and_differs_from_another(make_vae, binary_images):
@@ -147,7 +282,7 @@ def test_sample_is_ancestral(make_vae):
     vae = make_vae()
     x, means = vae.sample(4_000, seed=7).numpy(), vae.sample(4_000, seed=7, mean=True).numpy()
     assert set(np.unique(x)) == {0.0, 1.0}
-    z = kv.random.sample(vae.prior(), 4_000, kv.random.fold_in(7, 0))
+    z = kv.random.sample(vae.prior(), 4_000, kv.random.fold_in(7, kv.random.Stream.LATENTS))
     np.testing.assert_array_equal(means, vae.decode(z).mean())
     standard_error = np.sqrt(np.mean(means * (1 - means), axis=0) / 4_000)
     assert np.all(np.abs(x.mean(axis=0) - means.mean(axis=0)) < 4 * standard_error)

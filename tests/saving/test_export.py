@@ -92,6 +92,22 @@ def test_parameters_are_the_tensors_the_distribution_was_made_of():
     }
 
 
+def test_parameters_given_as_numbers_are_exported_too():
+    distribution = tfd.Independent(tfd.Normal(tf.zeros([3]), 0.5), 1)
+    assert {name: value.numpy().tolist() for name, value in kv.saving.parameters(distribution).items()} == {
+        "loc": [0.0, 0.0, 0.0],
+        "scale": 0.5,
+    }
+
+
+def test_an_unbuilt_model_is_refused(make_vae, tmp_path):
+    vae = kv.VAE(
+        keras.Sequential([kv.layers.MultivariateNormalDiag(2)]), make_vae().decoder, kv.priors.StandardNormal(2)
+    )
+    with pytest.raises(ValueError, match="Only a built model can be exported"):
+        vae.export(tmp_path)
+
+
 LOAD = """
 import sys
 import keras

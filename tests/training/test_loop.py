@@ -62,16 +62,25 @@ def test_fit_and_the_loop_give_the_same_loss_trace_and_weights(make_vae, binary_
         np.testing.assert_allclose(a, b, rtol=1e-4, atol=1e-6)
 
 
-def test_fit_on_an_array_takes_the_steps_of_the_loop(make_vae, binary_images):
+def test_fit_on_an_array_takes_the_steps_of_keras_on_the_same_batches(make_vae, binary_images):
     histories = []
-    for train in (lambda vae, x: vae.fit(x, batch_size=64, epochs=2, verbose=0), None):
-        vae = make_vae()
+    for data, options in (
+        (binary_images, {"batch_size": 64}),
+        (kv.data.as_batches(binary_images, 64, 3).dataset(), {}),
+    ):
+        vae = make_vae(seed=3)
         vae.compile("adam", jit_compile=False)
-        if train is None:
-            histories.append(kv.training.train(vae, binary_images, epochs=2, batch_size=64, verbose=0).history)
-        else:
-            histories.append(train(vae, binary_images).history)
+        histories.append(vae.fit(data, epochs=2, verbose=0, **options).history)
     assert histories[0]["loss"] == pytest.approx(histories[1]["loss"], rel=1e-6)
+
+
+def test_the_whole_array_is_checked(make_vae, binary_images):
+    vae = make_vae()
+    vae.compile("adam", jit_compile=False)
+    x = binary_images.copy()
+    x[-1] *= 127
+    with pytest.raises(ValueError, match="Bernoulli likelihood scores"):
+        kv.training.train(vae, x, batch_size=50)
 
 
 def test_xla_and_executions_of_any_length_change_rounding_only(make_vae, binary_images):
