@@ -144,10 +144,11 @@ def test_ctrl_c_ends_cleanly_with_what_was_reached():
     command = [sys.executable, ROOT / "train.py", *TINY, "--epochs", "100000", "--name", "interrupted"]
     environment = {**os.environ, "PYTHONPATH": str(ROOT), "PYTHONUNBUFFERED": "1"}
     process = subprocess.Popen([str(part) for part in command], stdout=subprocess.PIPE, text=True, env=environment)
-    for line in process.stdout:
-        if line.startswith("Training on"):
-            break
-    time.sleep(8)  # tracing, and some epochs
+    deadline = time.monotonic() + 120
+    while not list(Path("saved_models").glob(".interrupted-*/logs/validation/*")):  # begun as the first epoch ends
+        assert time.monotonic() < deadline
+        time.sleep(0.1)
+    time.sleep(3)  # some more epochs
     process.send_signal(signal.SIGINT)
     rest, _ = process.communicate(timeout=60)
     assert process.returncode == 0
