@@ -53,6 +53,7 @@ def make_vae(config: Config, data: kv.data.ImageData) -> kv.VAE:
         options.hidden or None,
         options.activation,
         num_levels=data.pixels.num_values or 2,
+        initial=options.initial,
         objective=kv.objectives.ELBO(options.beta, options.num_samples),
         seed=config.training.seed,
     )

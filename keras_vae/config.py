@@ -60,6 +60,8 @@ class ModelConfig:
     """widths of the encoder's hidden layers, or filters of its convolutions of stride 2; the decoder's run backwards"""
     activation: str = "relu"
     """of the hidden layers, by its Keras name"""
+    initial: str = "glorot_uniform"
+    """of the kernels: a Keras initializer's name, or fan_in_uniform, PyTorch's default"""
     beta: float = 1.0
     """weight of the KL in the loss; 1 is the ELBO"""
     num_samples: int = 1

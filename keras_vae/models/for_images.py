@@ -23,6 +23,7 @@ def image_encoder(
     hidden: Sequence[int] | None = None,
     activation: str = "relu",
     num_levels: int = 2,
+    initial: str = "glorot_uniform",
 ) -> keras.Sequential:
     """Return x [B, *event] -> diagonal Gaussian q(z|x); integer levels are scaled to [0, 1] first.
 
@@ -33,11 +34,12 @@ def image_encoder(
         hidden: widths of the hidden layers, or filters of the convolutions; None is (400,) or (32, 64).
         activation: of the hidden layers.
         num_levels: x has the levels 0 ... num_levels-1; 2 for values in [0, 1].
+        initial: of the kernels, see `keras_vae.networks.initializer`.
     """
     _check_name("network", network, NETWORKS)
     make = networks.mlp_encoder if network == "mlp" else networks.conv_encoder
     params_size = layers.MultivariateNormalDiag.params_size(latent_dim)
-    body = make(event_shape, params_size, hidden or _HIDDEN[network], activation, scale=1 / (num_levels - 1))
+    body = make(event_shape, params_size, hidden or _HIDDEN[network], activation, initial, 1 / (num_levels - 1))
     body.add(layers.MultivariateNormalDiag(latent_dim))
     return body
 
@@ -50,6 +52,7 @@ def image_decoder(
     hidden: Sequence[int] | None = None,
     activation: str = "relu",
     num_levels: int = 2,
+    initial: str = "glorot_uniform",
 ) -> keras.Sequential:
     """Return z [B, D] -> p(x|z); arguments as in `image_encoder`, whose `hidden` runs backwards here.
 
@@ -66,7 +69,7 @@ def image_decoder(
         params_per_entry, layer = 1, layers.IndependentSoftBernoulli(event_shape)
     make = networks.mlp_decoder if network == "mlp" else networks.conv_decoder
     backwards = tuple(reversed(hidden or _HIDDEN[network]))
-    body = make(latent_dim, event_shape, params_per_entry, backwards, activation)
+    body = make(latent_dim, event_shape, params_per_entry, backwards, activation, initial)
     body.add(layer)
     return body
 

@@ -103,6 +103,7 @@ class VAE(ObjectiveModel):
         hidden: Sequence[int] | None = None,
         activation: str = "relu",
         num_levels: int = 2,
+        initial: str = "glorot_uniform",
         **kwargs: Any,
     ) -> VAE:
         """Return a VAE of ready-made parts: diagonal Gaussian q(z|x), standard normal p(z).
@@ -116,6 +117,7 @@ class VAE(ObjectiveModel):
                 backwards. None is (400,) or (32, 64).
             activation: of the hidden layers.
             num_levels: x has the levels 0 ... num_levels-1.
+            initial: of the kernels, see `keras_vae.networks.initializer`.
             **kwargs: of `VAE`.
 
         Example:
@@ -123,8 +125,9 @@ class VAE(ObjectiveModel):
         >>> VAE.for_images((8, 8, 1), latent_dim=2, network="conv").sample(3, seed=0).shape.as_list()
         [3, 8, 8, 1]
         """
-        encoder = image_encoder(event_shape, latent_dim, network, hidden, activation, num_levels)
-        decoder = image_decoder(event_shape, latent_dim, likelihood, network, hidden, activation, num_levels)
+        options = (network, hidden, activation, num_levels, initial)
+        encoder = image_encoder(event_shape, latent_dim, *options)
+        decoder = image_decoder(event_shape, latent_dim, likelihood, *options)
         return cls(encoder, decoder, StandardNormal(latent_dim), **kwargs)
 
     def build(self, input_shape: Any) -> None:

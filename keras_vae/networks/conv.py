@@ -6,6 +6,8 @@ from collections.abc import Sequence
 
 import keras
 
+from keras_vae.networks.initializers import initializer
+
 __all__ = ["conv_decoder", "conv_encoder"]
 
 _KERNEL = 3
@@ -16,6 +18,7 @@ def conv_encoder(
     params_size: int,
     filters: Sequence[int] = (32, 64),
     activation: str = "relu",
+    initial: str = "glorot_uniform",
     scale: float = 1.0,
 ) -> keras.Sequential:
     """Return a network from x [B, H, W, C] to the parameters [B, params_size] of q(z|x).
@@ -25,6 +28,7 @@ def conv_encoder(
         params_size: how many parameters q(z|x) takes.
         filters: of each convolution of stride 2.
         activation: of the hidden layers.
+        initial: of the kernels, see `keras_vae.networks.initializer`.
         scale: factor on x, 1 / (num_levels - 1) for integer levels.
 
     Raises:
@@ -36,13 +40,14 @@ def conv_encoder(
     (None, 40)
     """
     _check_image(event_shape)
+    options = {"strides": 2, "padding": "same", "activation": activation}
     return keras.Sequential(
         [
             keras.Input(tuple(event_shape)),
             keras.layers.Rescaling(scale),
-            *(keras.layers.Conv2D(n, _KERNEL, strides=2, padding="same", activation=activation) for n in filters),
+            *(keras.layers.Conv2D(n, _KERNEL, kernel_initializer=initializer(initial), **options) for n in filters),
             keras.layers.Flatten(),
-            keras.layers.Dense(params_size),
+            keras.layers.Dense(params_size, kernel_initializer=initializer(initial)),
         ]
     )
 
@@ -53,6 +58,7 @@ def conv_decoder(
     params_per_entry: int = 1,
     filters: Sequence[int] = (64, 32),
     activation: str = "relu",
+    initial: str = "glorot_uniform",
 ) -> keras.Sequential:
     """Return a network from z [B, latent_dim] to the parameters [B, H W C * params_per_entry] of p(x|z).
 
@@ -68,16 +74,23 @@ def conv_decoder(
         sizes.append((-(-sizes[-1][0] // 2), -(-sizes[-1][1] // 2)))
     start_height, start_width = sizes.pop()
 
+    options = {"strides": 2, "padding": "same", "activation": activation}
     layers = [
         keras.Input((latent_dim,)),
-        keras.layers.Dense(start_height * start_width * filters[0], activation),
+        keras.layers.Dense(
+            start_height * start_width * filters[0], activation, kernel_initializer=initializer(initial)
+        ),
         keras.layers.Reshape((start_height, start_width, filters[0])),
     ]
     for n in filters:
         height, width = sizes.pop()
-        layers.append(keras.layers.Conv2DTranspose(n, _KERNEL, strides=2, padding="same", activation=activation))
+        layers.append(keras.layers.Conv2DTranspose(n, _KERNEL, kernel_initializer=initializer(initial), **options))
         layers.append(keras.layers.Cropping2D(((0, height % 2), (0, width % 2))))  # 2 ceil(n / 2) back to n
-    layers.append(keras.layers.Conv2D(channels * params_per_entry, _KERNEL, padding="same"))
+    layers.append(
+        keras.layers.Conv2D(
+            channels * params_per_entry, _KERNEL, padding="same", kernel_initializer=initializer(initial)
+        )
+    )
     layers.append(keras.layers.Flatten())
     return keras.Sequential(layers)
 

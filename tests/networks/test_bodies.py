@@ -38,3 +38,28 @@ def test_levels_are_scaled(make):
 def test_convolutions_refuse_what_is_no_image():
     with pytest.raises(ValueError, match=r"images of shape \(H, W, C\). Received: event_shape=\(64,\)"):
         networks.conv_encoder((64,), 2)
+
+
+def kernels(model):
+    return [layer.kernel.numpy() for layer in model.layers if hasattr(layer, "kernel")]
+
+
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda **kwargs: networks.mlp_encoder((8, 8, 1), 20, (50, 30), **kwargs),
+        lambda **kwargs: networks.mlp_decoder(20, (8, 8, 1), hidden_units=(30, 50), **kwargs),
+        lambda **kwargs: networks.conv_encoder((8, 8, 1), 20, (16, 8), **kwargs),
+        lambda **kwargs: networks.conv_decoder(20, (8, 8, 1), filters=(8, 16), **kwargs),
+    ],
+    ids=["mlp encoder", "mlp decoder", "conv encoder", "conv decoder"],
+)
+def test_initial_weights_are_those_asked_for(make):
+    """Uniform(-a, a) with a = 1 / sqrt(fan_in) fills its range, and each kernel has draws of its own."""
+    drawn = kernels(make(initial="fan_in_uniform"))
+    for kernel in drawn:
+        bound = kernel[..., 0].size ** -0.5 if kernel.ndim == 2 else None
+        if bound is not None:
+            assert 0.9 * bound < np.abs(kernel).max() <= bound
+    assert len({kernel.ravel()[0] for kernel in drawn}) == len(drawn)
+    assert all(np.all(kernel == 0) for kernel in kernels(make(initial="zeros")))
