@@ -36,7 +36,7 @@ class Pixels:
     num_levels: int = 256
 
     def __call__(self, raw: tf.Tensor, seed: Any = 0, first_row: Any = 0) -> tf.Tensor:
-        raise NotImplementedError
+        raise NotImplementedError(f"{type(self).__name__} must override `__call__`.")
 
     @property
     def support(self) -> Support:

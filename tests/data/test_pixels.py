@@ -178,5 +178,5 @@ def test_every_choice_keeps_its_declared_dtype_support_and_shape(name, dtype, su
 
 
 def test_the_base_class_has_no_formula():
-    with pytest.raises(NotImplementedError):
+    with pytest.raises(NotImplementedError, match="Pixels must override `__call__`"):
         Pixels()(RAW)
