@@ -64,14 +64,13 @@ def train(
     if not vae.compiled:
         raise ValueError(f"Call `vae.compile()` before training. Received: vae.compiled={vae.compiled}")
     batches = as_batches(data, batch_size, vae.seed)
-    whole = batches.split.in_memory and batches.split.pixels is None
-    vae.check(batches.split.images if whole else batches.split.head(batch_size))
+    _check(vae, batches)
     if not vae.optimizer.built:
         vae.optimizer.build(vae.trainable_variables)
     runner = _runner(vae, batches, vae.train_step)
     if validation_data is not None:
         validation = as_batches(validation_data, batch_size, vae.seed, training=False)
-        vae.check(validation.split.head(batch_size))
+        _check(vae, validation)
         validator = _runner(vae, validation, vae.test_step)
 
     steps = batches.steps_per_epoch
@@ -109,6 +108,12 @@ def train(
     vae.optimizer.finalize_variable_values(vae.trainable_variables)
     callback_list.on_train_end(logs)
     return vae.history
+
+
+def _check(vae: VAE, batches: Batches) -> None:
+    """Check a whole array, or the first batch of what is encoded or streamed, against the likelihood's support."""
+    whole = batches.split.in_memory and batches.split.pixels is None
+    vae.check(batches.split.images if whole else batches.split.head(batches.batch_size))
 
 
 def _runner(vae: VAE, batches: Batches, step: Callable) -> _Runner:

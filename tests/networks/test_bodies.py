@@ -58,8 +58,7 @@ def test_initial_weights_are_those_asked_for(make):
     """Uniform(-a, a) with a = 1 / sqrt(fan_in) fills its range, and each kernel has draws of its own."""
     drawn = kernels(make(initial="fan_in_uniform"))
     for kernel in drawn:
-        bound = kernel[..., 0].size ** -0.5 if kernel.ndim == 2 else None
-        if bound is not None:
-            assert 0.9 * bound < np.abs(kernel).max() <= bound
+        bound = kernel[..., 0].size ** -0.5
+        assert 0.9 * bound < np.abs(kernel).max() <= bound
     assert len({kernel.ravel()[0] for kernel in drawn}) == len(drawn)
     assert all(np.all(kernel == 0) for kernel in kernels(make(initial="zeros")))

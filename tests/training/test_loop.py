@@ -81,6 +81,8 @@ def test_the_whole_array_is_checked(make_vae, binary_images):
     x[-1] *= 127
     with pytest.raises(ValueError, match="Bernoulli likelihood scores"):
         kv.training.train(vae, x, batch_size=50)
+    with pytest.raises(ValueError, match="Bernoulli likelihood scores"):
+        vae.fit(binary_images, validation_data=x, batch_size=50)
 
 
 def test_xla_and_executions_of_any_length_change_rounding_only(make_vae, binary_images):
