@@ -433,7 +433,7 @@ def test_categorical_frequencies_are_within_four_standard_errors(probs):
 
 @pytest.mark.parametrize("u", [0.0, 1 - 2.0**-24])
 def test_what_has_no_probability_is_not_drawn_by_the_extremes_of_the_uniform_noise(u, monkeypatch):
-    monkeypatch.setattr(random, "uniform", lambda shape, *_: tf.fill(shape, tf.constant(u)))
+    monkeypatch.setattr(random.sampling, "uniform", lambda shape, *_: tf.fill(shape, tf.constant(u)))
     np.testing.assert_array_equal(random.sample(tfd.Bernoulli(probs=[[0.0, 1.0]]), 1, 0)[0], [[0, 1]])
     probs = [[1.0, 0.0, 0.0], [0.0, 1.0, 0.0], [0.0, 0.0, 1.0]]
     np.testing.assert_array_equal(random.sample(tfd.Categorical(probs=probs), 1, 0)[0], [0, 1, 2])
