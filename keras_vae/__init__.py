@@ -8,7 +8,20 @@ if _keras.config.backend() != "tensorflow":
         f"Received: backend={_keras.config.backend()!r}"
     )
 
-from keras_vae import data, evaluation, layers, models, networks, objectives, plotting, priors, random, saving, training
+from keras_vae import (
+    data,
+    evaluation,
+    layers,
+    losses,
+    models,
+    networks,
+    objectives,
+    plotting,
+    priors,
+    random,
+    saving,
+    training,
+)
 from keras_vae.models import VAE
 
 __all__ = [
@@ -16,6 +29,7 @@ __all__ = [
     "data",
     "evaluation",
     "layers",
+    "losses",
     "models",
     "networks",
     "objectives",

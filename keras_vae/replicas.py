@@ -4,9 +4,40 @@ from __future__ import annotations
 
 from typing import Any
 
+import keras
 import tensorflow as tf
 
-__all__ = ["batch_mean", "first_row", "num_replicas", "sum_over_replicas"]
+__all__ = ["ReplicaLayer", "batch_mean", "first_row", "num_replicas", "sum_over_replicas"]
+
+
+class ReplicaLayer(keras.layers.Layer):
+    """Layer that keeps the losses a replica adds apart from those of the others.
+
+    Replicas of `tf.distribute.MirroredStrategy` call one layer in threads, which take turns wherever replicas
+    exchange values. Keras keeps what `add_loss` is given in one list for all, so that a replica would clear or
+    count another's losses.
+    """
+
+    def add_loss(self, loss: Any) -> None:
+        for part in keras.tree.flatten(loss):
+            part._replica = _replica()
+        super().add_loss(loss)
+
+    def _get_own_losses(self) -> list[tf.Tensor]:
+        return [loss for loss in super()._get_own_losses() if loss._replica == _replica()]
+
+    def _clear_losses(self) -> None:
+        others = [loss for loss in self._losses if loss._replica != _replica()] if num_replicas() > 1 else []
+        super()._clear_losses()
+        self._losses.extend(others)
+
+
+def _replica() -> int:
+    """Return the number of this replica, 0 outside of a step."""
+    if num_replicas() == 1:
+        return 0
+    number = tf.distribute.get_replica_context().replica_id_in_sync_group
+    return int(tf.get_static_value(tf.convert_to_tensor(number)))
 
 
 def num_replicas() -> int:

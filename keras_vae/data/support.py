@@ -12,15 +12,28 @@ from typing import Any
 import numpy as np
 from tensorflow_probability import distributions as tfd
 
-from keras_vae.distributions import SoftBernoulli
+from keras_vae.distributions import QuantizedLogistic, SoftBernoulli
 from keras_vae.layers.distribution_tensor import DistributionTensor
 
-__all__ = ["BINARY", "REAL", "UNIT", "Support", "check_support", "is_normalized", "levels_support", "support_of"]
+__all__ = [
+    "BINARY",
+    "COUNTS",
+    "ONE_HOT",
+    "OPEN_UNIT",
+    "REAL",
+    "SIMPLEX",
+    "UNIT",
+    "Support",
+    "check_support",
+    "is_normalized",
+    "levels_support",
+    "support_of",
+]
 
 
 @dataclasses.dataclass(frozen=True)
 class Support:
-    """A set of real numbers: integers or not, between `low` and `high` (both included).
+    """A set of real numbers: integers or not, between `low` and `high`, which are in it unless it is `open`.
 
     Attributes:
         description: how messages name it.
@@ -32,15 +45,22 @@ class Support:
     high: float = np.inf
     integer: bool = False
     remedy: str = ""
+    open: bool = False
 
     def contains(self, x: np.ndarray) -> bool:
         """Return whether every entry of `x` is in the set; infinities and not-a-number never are."""
-        inside = bool(np.all((x >= self.low) & (x <= self.high) & np.isfinite(x)))
-        return inside and (not self.integer or np.issubdtype(x.dtype, np.integer) or bool(np.all(x == np.round(x))))
+        inside = (x > self.low) & (x < self.high) if self.open else (x >= self.low) & (x <= self.high)
+        if not np.all(inside & np.isfinite(x)):
+            return False
+        return not self.integer or np.issubdtype(x.dtype, np.integer) or bool(np.all(x == np.round(x)))
 
 
 BINARY = Support("{0, 1}", 0, 1, integer=True, remedy="pass binarize=dynamic or binarize=threshold")
 UNIT = Support("[0, 1]", 0, 1, remedy="divide by the largest level: pass unit")
+OPEN_UNIT = Support("(0, 1)", 0, 1, remedy="move n levels x of [0, 1] to (x * (n - 1) + 0.5) / n", open=True)
+COUNTS = Support("{0, 1, 2, ...}", 0, integer=True, remedy="pass counts, such as the levels of quantize=K")
+ONE_HOT = Support("{0, 1}", 0, 1, integer=True, remedy="pass labels through keras.ops.one_hot")
+SIMPLEX = Support("[0, 1]", 0, 1, remedy="divide each vector by its sum")
 REAL = Support("the real numbers", remedy="replace infinities and not-a-number")
 
 
@@ -84,6 +104,42 @@ def _(distribution: SoftBernoulli) -> Support:
 @support_of.register
 def _(distribution: tfd.Categorical) -> Support:
     return levels_support(distribution.logits_parameter().shape[-1])
+
+
+@support_of.register
+def _(distribution: tfd.ContinuousBernoulli) -> Support:
+    return UNIT
+
+
+@support_of.register
+def _(distribution: tfd.Beta) -> Support:
+    return OPEN_UNIT
+
+
+@support_of.register(tfd.Poisson)
+@support_of.register(tfd.NegativeBinomial)
+def _(distribution: tfd.Distribution) -> Support:
+    return COUNTS
+
+
+@support_of.register
+def _(distribution: QuantizedLogistic) -> Support:
+    return levels_support(distribution.num_levels)
+
+
+@support_of.register
+def _(distribution: tfd.OneHotCategorical) -> Support:
+    return ONE_HOT
+
+
+@support_of.register
+def _(distribution: tfd.RelaxedOneHotCategorical) -> Support:
+    return SIMPLEX
+
+
+@support_of.register
+def _(distribution: tfd.MixtureSameFamily) -> Support:
+    return support_of(distribution.components_distribution)
 
 
 def is_normalized(distribution: tfd.Distribution) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Callable
 from typing import Any
 
@@ -9,15 +10,15 @@ import keras
 import tensorflow as tf
 from tensorflow_probability import distributions as tfd
 
-from keras_vae import random
-from keras_vae.layers.distribution_tensor import DistributionTensor
+from keras_vae import random, replicas
+from keras_vae.layers.distribution_tensor import DistributionTensor, as_distribution
 from keras_vae.saving.registration import register
 
 __all__ = ["DistributionLambda"]
 
 
 @register
-class DistributionLambda(keras.layers.Layer):
+class DistributionLambda(replicas.ReplicaLayer):
     """Layer that turns its input into a TFP distribution.
 
     The output is a `DistributionTensor`: a distribution to you, its concretisation (by default a sample) to
@@ -28,16 +29,23 @@ class DistributionLambda(keras.layers.Layer):
     Keras' own rule for `keras.layers.Lambda`: it loads only with safe mode off, and must import what it uses
     itself, as Keras saves its code without the names around it.
 
+    Samples are the same on any number of replicas: rows of the global batch are numbered through, and each has
+    noise of its own (for a family that `keras_vae.random.sample` leaves to TFP: different on each replica).
+
     Args:
-        make_distribution_fn: function of the layer's input that returns a `tfd.Distribution`.
+        make_distribution_fn: function of the layer's call arguments that returns a `tfd.Distribution`. It gets
+            `training` where it names it.
         convert_to_tensor_fn: how the distribution becomes a tensor: the name of a method without arguments or
-            of a parameter ("sample", "mean", "mode", "stddev", "logits", ...), a method of
-            `tfd.Distribution`, or any function of the distribution. Names are what is saved.
+            of a parameter ("sample", "mean", "mode", "stddev", "logits", ...), a method or property of a class
+            of distributions (`tfd.Distribution.mean`, `tfd.Bernoulli.logits`), or any function of the
+            distribution. Names are what is saved.
         seed: int or `keras.random.SeedGenerator` for the samples of "sample"; None draws one.
         **kwargs: of `keras.layers.Layer`.
 
     Call arguments:
-        inputs: tensor, cast to the layer's variable dtype.
+        inputs: tensor or structure of tensors; floating-point ones are cast to the layer's variable dtype.
+        *args, **kwargs: what else `make_distribution_fn` takes.
+        training: whether the call is one of training.
 
     Returns:
         `DistributionTensor`.
@@ -65,22 +73,32 @@ class DistributionLambda(keras.layers.Layer):
         self.seed = seed
         self.seed_generator = seed if isinstance(seed, keras.random.SeedGenerator) else keras.random.SeedGenerator(seed)
         self.supports_masking = True
+        self._regularizer = self.activity_regularizer  # under a name where Keras looks for weights to save
 
-    def distribution(self, inputs: tf.Tensor) -> tfd.Distribution:
+    def distribution(self, inputs: Any, *args: Any, **kwargs: Any) -> tfd.Distribution:
         """Return the distribution that `inputs` parameterise; the hook for subclasses."""
         if self.make_distribution_fn is None:
             raise NotImplementedError(f"{type(self).__name__} must override `distribution`.")
-        return self.make_distribution_fn(inputs)
+        return self.make_distribution_fn(inputs, *args, **kwargs)
 
-    def call(self, inputs: Any) -> DistributionTensor:
-        inputs = keras.tree.map_structure(lambda t: tf.cast(t, self.variable_dtype), inputs)
-        return DistributionTensor(self.distribution(inputs), self._concretise)
+    def call(self, inputs: Any, *args: Any, training: bool | None = None, **kwargs: Any) -> DistributionTensor:
+        if "training" in inspect.signature(self.make_distribution_fn or self.distribution).parameters:
+            kwargs["training"] = training
+        inputs, args, kwargs = keras.tree.map_structure(self._cast, (inputs, args, kwargs))
+        distribution = as_distribution(self.distribution(inputs, *args, **kwargs))
+        y = DistributionTensor(distribution, self._concretise)
+        if replicas.num_replicas() > 1:
+            y.value()  # now: outside of its step a replica would not know which rows are its own
+        return y
+
+    def _cast(self, x: Any) -> Any:
+        return tf.cast(x, self.variable_dtype) if tf.is_tensor(x) and x.dtype.is_floating else x
 
     def _concretise(self, distribution: tfd.Distribution) -> tf.Tensor:
         if callable(self.convert_to_tensor_fn):
             return self.convert_to_tensor_fn(distribution)
         if self.convert_to_tensor_fn == "sample":
-            return random.sample(distribution, 1, self.seed_generator)[0]
+            return random.sample(distribution, 1, self.seed_generator, _first_row(distribution))[0]
         while not hasattr(distribution, self.convert_to_tensor_fn) and isinstance(distribution, tfd.Independent):
             distribution = distribution.distribution
         value = getattr(distribution, self.convert_to_tensor_fn)
@@ -88,10 +106,17 @@ class DistributionLambda(keras.layers.Layer):
 
     def compute_output_spec(self, *args: Any, **kwargs: Any) -> keras.KerasTensor:
         """Return shape and dtype of the concretisation."""
-        inputs = keras.tree.map_structure(lambda t: tf.TensorSpec(t.shape, t.dtype), args)
-        graph = tf.function(lambda *t: tf.convert_to_tensor(self.call(*t)), autograph=False)
-        output = graph.get_concrete_function(*inputs).structured_outputs
+        args, kwargs = keras.tree.map_structure(
+            lambda x: tf.TensorSpec(x.shape, x.dtype) if isinstance(x, keras.KerasTensor) else x, (args, kwargs)
+        )
+        graph = tf.function(lambda *args, **kwargs: tf.convert_to_tensor(self.call(*args, **kwargs)), autograph=False)
+        with keras.StatelessScope():  # the seed that is next in this trace shall not be seen outside of it
+            output = graph.get_concrete_function(*args, **kwargs).structured_outputs
         return keras.KerasTensor(output.shape, output.dtype.name)
+
+    def compute_output_shape(self, input_shape: Any) -> tuple[int | None, ...]:
+        """Return the shape of the concretisation for one input of `input_shape`."""
+        return self.compute_output_spec(keras.KerasTensor(input_shape, self.variable_dtype)).shape
 
     def get_config(self) -> dict[str, Any]:
         config = super().get_config()
@@ -110,10 +135,22 @@ class DistributionLambda(keras.layers.Layer):
         return cls(**{k: keras.saving.deserialize_keras_object(v) for k, v in config.items()})
 
 
+def _first_row(distribution: tfd.Distribution) -> tf.Tensor:
+    """Return the number of this replica's first row, in the global batch where replicas can tell each other."""
+    num_rows = 1 if distribution.batch_shape.rank == 0 else distribution.batch_shape_tensor()[0]
+    try:
+        return replicas.first_row(num_rows)
+    except RuntimeError:  # in a tf.function or loop of its own a replica is on its own: far from all others' rows
+        replica = tf.distribute.get_replica_context().replica_id_in_sync_group
+        return tf.cast(replica, tf.int32) * (tf.int32.max // replicas.num_replicas())
+
+
 def _concretisation(convert_to_tensor_fn: Any) -> str | Callable:
-    """Return the name of a method of `tfd.Distribution`, or the function itself."""
+    """Return the name of a method or property of the distribution, or the function itself."""
     if isinstance(convert_to_tensor_fn, str):
         return convert_to_tensor_fn
+    if isinstance(convert_to_tensor_fn, property) and convert_to_tensor_fn.fget is not None:
+        return convert_to_tensor_fn.fget.__name__
     if callable(convert_to_tensor_fn):
         name = getattr(convert_to_tensor_fn, "__name__", "")
         return name if getattr(tfd.Distribution, name, None) is convert_to_tensor_fn else convert_to_tensor_fn

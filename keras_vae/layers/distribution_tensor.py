@@ -10,17 +10,23 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 import tensorflow_probability as tfp
+from tensorflow.python.util import dispatch
 from tensorflow_probability import distributions as tfd
 
 __all__ = ["DistributionTensor", "as_distribution"]
 
 
+@dispatch.register_dispatchable_type
 class DistributionTensor(tfd.Distribution, tf.__internal__.types.Tensor):
     """Distribution with a tensor value, computed on first use.
 
     Distribution methods go to `tensor_distribution`. Wherever a tensor is asked for (Keras layers, TF ops,
     operators, NumPy), `convert_to_tensor_fn(distribution)` stands for the distribution: one value, computed
     once, in the graph (or eagerly) where the object was made.
+
+    Floating-point values to score are cast to the distribution's dtype (Keras hands losses its own), and what
+    Keras does to predictions before it hands them to a loss or metric, `tf.cast`, `tf.expand_dims` and
+    `tf.squeeze`, changes the tensor and keeps the distribution.
 
     Args:
         distribution: the TFP distribution to wrap.
@@ -102,6 +108,12 @@ class DistributionTensor(tfd.Distribution, tf.__internal__.types.Tensor):
     def __bool__(self) -> bool:
         return bool(self.value())
 
+    def _cast(self, x: Any) -> Any:
+        """Return `x` in the distribution's dtype, where both are floating-point."""
+        dtype = self.tensor_distribution.dtype
+        floating = tf.is_tensor(x) and x.dtype.is_floating and getattr(dtype, "is_floating", False)
+        return tf.cast(x, dtype) if floating else x
+
     # The distribution's side: every density and statistic is the wrapped distribution's own.
     def _batch_shape(self) -> tf.TensorShape:
         return self.tensor_distribution.batch_shape
@@ -120,8 +132,10 @@ class DistributionTensor(tfd.Distribution, tf.__internal__.types.Tensor):
         return {"distribution": tfp.util.ParameterProperties()}
 
 
-def _delegate(name: str) -> Callable:
+def _delegate(name: str, casts: bool = False) -> Callable:
     def method(self: DistributionTensor, *args: Any, **kwargs: Any) -> Any:
+        if casts:
+            args, kwargs = tf.nest.map_structure(self._cast, (args, kwargs))
         return getattr(self.tensor_distribution, name)(*args, **kwargs)
 
     method.__name__ = name
@@ -130,8 +144,6 @@ def _delegate(name: str) -> Callable:
 
 
 for _name in [
-    "sample",
-    "experimental_sample_and_log_prob",
     "log_prob",
     "unnormalized_log_prob",
     "prob",
@@ -139,6 +151,11 @@ for _name in [
     "cdf",
     "log_survival_function",
     "survival_function",
+]:
+    setattr(DistributionTensor, _name, _delegate(_name, casts=True))
+for _name in [
+    "sample",
+    "experimental_sample_and_log_prob",
     "quantile",
     "entropy",
     "mean",
@@ -177,6 +194,24 @@ def _kl_tensor_distribution(a: DistributionTensor, b: tfd.Distribution, name: st
 @tfd.RegisterKL(tfd.Distribution, DistributionTensor)
 def _kl_distribution_tensor(a: tfd.Distribution, b: DistributionTensor, name: str | None = None) -> tf.Tensor:
     return tfd.kl_divergence(a, b.tensor_distribution, name=name)
+
+
+# What Keras does to predictions before a loss or metric sees them.
+@tf.experimental.dispatch_for_api(tf.cast, {"x": DistributionTensor})
+def _cast(x: Any, dtype: Any, name: str | None = None) -> DistributionTensor:
+    y = DistributionTensor(x.tensor_distribution, lambda _: tf.cast(x.value(), dtype, name))
+    y._dtype = tf.as_dtype(dtype)
+    return y
+
+
+@tf.experimental.dispatch_for_api(tf.expand_dims, {"input": DistributionTensor})
+def _expand_dims(input: Any, axis: Any, name: str | None = None) -> DistributionTensor:
+    return DistributionTensor(input.tensor_distribution, lambda _: tf.expand_dims(input.value(), axis, name))
+
+
+@tf.experimental.dispatch_for_api(tf.squeeze, {"input": DistributionTensor})
+def _squeeze(input: Any, axis: Any = None, name: str | None = None) -> DistributionTensor:
+    return DistributionTensor(input.tensor_distribution, lambda _: tf.squeeze(input.value(), axis, name))
 
 
 def as_distribution(y: Any) -> tfd.Distribution:

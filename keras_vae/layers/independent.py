@@ -1,4 +1,4 @@
-"""Layers of independent scalar distributions over an event of any shape, for pixels and the like."""
+"""What layers of independent scalar distributions share: an event of any shape, one distribution for each entry."""
 
 from __future__ import annotations
 
@@ -8,11 +8,76 @@ import numpy as np
 import tensorflow as tf
 from tensorflow_probability import distributions as tfd
 
-from keras_vae.distributions import Bernoulli, CategoricalLevels, SoftBernoulli
 from keras_vae.layers.distribution_lambda import DistributionLambda
-from keras_vae.saving.registration import register
 
-__all__ = ["IndependentBernoulli", "IndependentCategorical", "IndependentSoftBernoulli"]
+__all__ = ["IndependentFamily", "IndependentLayer"]
+
+
+class IndependentLayer(DistributionLambda):
+    """Base of the layers that give every entry of an event a scalar distribution of its own.
+
+    Args:
+        event_shape: shape of one example, an int or integers.
+        convert_to_tensor_fn: see `DistributionLambda`.
+        validate_args: whether TFP checks values at run time.
+        **kwargs: of `DistributionLambda`.
+    """
+
+    def __init__(
+        self,
+        event_shape: Any = (),
+        convert_to_tensor_fn: Any = "sample",
+        validate_args: bool = False,
+        **kwargs: Any,
+    ):
+        super().__init__(convert_to_tensor_fn=convert_to_tensor_fn, **kwargs)
+        self.event_shape = _as_shape(event_shape)
+        self.validate_args = validate_args
+
+    def get_config(self) -> dict[str, Any]:
+        return {**super().get_config(), "event_shape": self.event_shape, "validate_args": self.validate_args}
+
+
+class IndependentFamily(IndependentLayer):
+    """Base of the families whose parameters are equal blocks of the input, with TFP's signatures.
+
+    A subclass sets `params_per_entry` and overrides `entries`. Positive parameters are softplus(raw) plus the machine
+    epsilon of the dtype, so that none is 0, however negative its raw value is.
+
+    Example:
+
+    >>> class IndependentHalfNormal(IndependentFamily):
+    ...     @classmethod
+    ...     def entries(cls, *params, validate_args=False):
+    ...         (raw_scale,) = params
+    ...         return tfd.HalfNormal(_positive(raw_scale), validate_args=validate_args)
+    >>> IndependentHalfNormal((2, 2))(tf.zeros([3, 4])).event_shape.as_list()
+    [2, 2]
+    """
+
+    params_per_entry = 1
+
+    @classmethod
+    def entries(cls, *params: tf.Tensor, validate_args: bool = False) -> tfd.Distribution:
+        """Return the scalar distributions of `params_per_entry` blocks [..., *event_shape]; the hook for subclasses."""
+        raise NotImplementedError(f"{cls.__name__} must override `entries`.")
+
+    def distribution(self, inputs: tf.Tensor) -> tfd.Distribution:
+        return self.new(inputs, self.event_shape, self.validate_args)
+
+    @classmethod
+    def new(
+        cls, params: tf.Tensor, event_shape: Any = (), validate_args: bool = False, name: str | None = None
+    ) -> tfd.Independent:
+        """Return the distribution that `params` [..., params_per_entry * prod(event_shape)] parameterise."""
+        shape = _as_shape(event_shape)
+        entries = cls.entries(*_blocks(params, cls.params_per_entry, shape), validate_args=validate_args)
+        return tfd.Independent(entries, len(shape), validate_args=validate_args, name=name)
+
+    @classmethod
+    def params_size(cls, event_shape: Any = (), name: str | None = None) -> int:
+        """Return the number of parameters of one distribution: params_per_entry * prod(event_shape)."""
+        return cls.params_per_entry * _size(event_shape)
 
 
 def _as_shape(event_shape: Any) -> tuple[int, ...]:
@@ -21,6 +86,11 @@ def _as_shape(event_shape: Any) -> tuple[int, ...]:
     if shape.size and (not np.issubdtype(shape.dtype, np.integer) or np.any(shape < 1)):
         raise ValueError(f"`event_shape` must be positive integers. Received: event_shape={event_shape!r}")
     return tuple(int(size) for size in shape)
+
+
+def _size(event_shape: Any) -> int:
+    """Return the number of entries of an event."""
+    return int(np.prod(_as_shape(event_shape)))
 
 
 def _reshape_params(params: tf.Tensor, shape: tuple[int, ...]) -> tf.Tensor:
@@ -37,159 +107,11 @@ def _reshape_params(params: tf.Tensor, shape: tuple[int, ...]) -> tf.Tensor:
     return tf.reshape(params, tf.concat([tf.shape(params)[:-1], shape], 0))
 
 
-@register
-class IndependentBernoulli(DistributionLambda):
-    """`tfd.Bernoulli` for every entry of an event, from logits.
-
-    Args:
-        event_shape: shape of one example.
-        convert_to_tensor_fn: see `DistributionLambda`.
-        sample_dtype: dtype of the distribution and its samples; by default the layer's variable dtype.
-        validate_args: whether TFP checks values at run time.
-        **kwargs: of `DistributionLambda`.
-
-    Call arguments:
-        inputs: logits [..., prod(event_shape)].
-
-    Returns:
-        Distribution with batch [...] and event `event_shape`; log_prob in nats, support {0, 1}.
-
-    Example:
-
-    >>> layer = IndependentBernoulli((2, 2))
-    >>> y = layer(tf.zeros([3, layer.params_size((2, 2))]))
-    >>> y.event_shape.as_list(), float(y.log_prob(tf.ones([2, 2]))[0])
-    ([2, 2], -2.7725887298583984)
-    """
-
-    distribution_class: type[tfd.Bernoulli] = Bernoulli
-
-    def __init__(
-        self,
-        event_shape: Any = (),
-        convert_to_tensor_fn: Any = "sample",
-        sample_dtype: Any = None,
-        validate_args: bool = False,
-        **kwargs: Any,
-    ):
-        super().__init__(convert_to_tensor_fn=convert_to_tensor_fn, **kwargs)
-        self.event_shape = _as_shape(event_shape)
-        self.sample_dtype = None if sample_dtype is None else tf.as_dtype(sample_dtype).name
-        self.validate_args = validate_args
-
-    def distribution(self, inputs: tf.Tensor) -> tfd.Distribution:
-        return self.new(inputs, self.event_shape, self.sample_dtype, self.validate_args)
-
-    @classmethod
-    def new(
-        cls,
-        params: tf.Tensor,
-        event_shape: Any = (),
-        dtype: Any = None,
-        validate_args: bool = False,
-        name: str | None = None,
-    ) -> tfd.Distribution:
-        """Return the distribution that `params` [..., prod(event_shape)] parameterise."""
-        params = tf.convert_to_tensor(params)
-        shape = _as_shape(event_shape)
-        pixels = cls.distribution_class(
-            logits=_reshape_params(params, shape), dtype=tf.as_dtype(dtype or params.dtype), validate_args=validate_args
-        )
-        return tfd.Independent(pixels, len(shape), validate_args=validate_args, name=name)
-
-    @staticmethod
-    def params_size(event_shape: Any = (), name: str | None = None) -> int:
-        """Return the number of parameters of one distribution: prod(event_shape)."""
-        return int(np.prod(_as_shape(event_shape)))
-
-    def get_config(self) -> dict[str, Any]:
-        return {
-            **super().get_config(),
-            "event_shape": self.event_shape,
-            "sample_dtype": self.sample_dtype,
-            "validate_args": self.validate_args,
-        }
+def _blocks(params: Any, number: int, shape: tuple[int, ...]) -> list[tf.Tensor]:
+    """Return the `number` equal parts of the last axis of `params`, each with that axis in the shape `shape`."""
+    return tf.unstack(_reshape_params(tf.convert_to_tensor(params), (number, *shape)), number, axis=-1 - len(shape))
 
 
-@register
-class IndependentSoftBernoulli(IndependentBernoulli):
-    """As `IndependentBernoulli`, but grey targets in [0, 1] are let through: see `SoftBernoulli`."""
-
-    distribution_class = SoftBernoulli
-
-
-@register
-class IndependentCategorical(DistributionLambda):
-    """Categorical over K ordered levels for every entry of an event, from logits.
-
-    Args:
-        event_shape: shape of one example.
-        num_levels: K; the levels are 0 ... K-1.
-        convert_to_tensor_fn: see `DistributionLambda`.
-        sample_dtype: dtype of the distribution and its samples; by default the layer's variable dtype.
-        validate_args: whether TFP checks values at run time.
-        **kwargs: of `DistributionLambda`.
-
-    Call arguments:
-        inputs: logits [..., prod(event_shape) * K], levels last.
-
-    Returns:
-        Distribution with batch [...] and event `event_shape`; log_prob in nats; the mean is the expected level.
-
-    Example:
-
-    >>> layer = IndependentCategorical((2, 2), num_levels=16)
-    >>> y = layer(tf.zeros([3, layer.params_size((2, 2), 16)]))
-    >>> y.event_shape.as_list(), float(y.mean()[0, 0, 0])
-    ([2, 2], 7.5)
-    """
-
-    def __init__(
-        self,
-        event_shape: Any = (),
-        num_levels: int = 256,
-        convert_to_tensor_fn: Any = "sample",
-        sample_dtype: Any = None,
-        validate_args: bool = False,
-        **kwargs: Any,
-    ):
-        super().__init__(convert_to_tensor_fn=convert_to_tensor_fn, **kwargs)
-        if num_levels < 2:
-            raise ValueError(f"`num_levels` must be 2 or more. Received: num_levels={num_levels}")
-        self.event_shape = _as_shape(event_shape)
-        self.num_levels = num_levels
-        self.sample_dtype = None if sample_dtype is None else tf.as_dtype(sample_dtype).name
-        self.validate_args = validate_args
-
-    def distribution(self, inputs: tf.Tensor) -> tfd.Distribution:
-        return self.new(inputs, self.event_shape, self.num_levels, self.sample_dtype, self.validate_args)
-
-    @staticmethod
-    def new(
-        params: tf.Tensor,
-        event_shape: Any = (),
-        num_levels: int = 256,
-        dtype: Any = None,
-        validate_args: bool = False,
-        name: str | None = None,
-    ) -> tfd.Distribution:
-        """Return the distribution that `params` [..., prod(event_shape) * num_levels] parameterise."""
-        params = tf.convert_to_tensor(params)
-        shape = _as_shape(event_shape)
-        logits = _reshape_params(params, (*shape, num_levels))
-        pixels = CategoricalLevels(logits=logits, dtype=tf.as_dtype(dtype or params.dtype), validate_args=validate_args)
-        return tfd.Independent(pixels, len(shape), validate_args=validate_args, name=name)
-
-    @staticmethod
-    def params_size(event_shape: Any = (), num_levels: int = 256, name: str | None = None) -> int:
-        """Return the number of parameters of one distribution: prod(event_shape) * num_levels."""
-        return int(np.prod(_as_shape(event_shape))) * num_levels
-
-    def get_config(self) -> dict[str, Any]:
-        return {
-            **super().get_config(),
-            "event_shape": self.event_shape,
-            "num_levels": self.num_levels,
-            "sample_dtype": self.sample_dtype,
-            "validate_args": self.validate_args,
-        }
+def _positive(raw: tf.Tensor) -> tf.Tensor:
+    """Return softplus(raw) + eps, with the machine epsilon of the dtype: above 0 also where softplus underflows."""
+    return tf.math.softplus(raw) + np.finfo(raw.dtype.as_numpy_dtype).eps

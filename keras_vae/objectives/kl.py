@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import tensorflow as tf
 from tensorflow_probability import distributions as tfd
 
@@ -25,9 +27,12 @@ def kl_divergence(q_z: tfd.Distribution, p_z: tfd.Distribution, z: tf.Tensor) ->
         return monte_carlo_kl(q_z, p_z, z)
 
 
-def monte_carlo_kl(q_z: tfd.Distribution, p_z: tfd.Distribution, z: tf.Tensor) -> tf.Tensor:
-    """Return mean_s log q(z_s) - log p(z_s), unbiased for KL(q, p) in nats; arguments as in `kl_divergence`."""
-    return tf.reduce_mean(q_z.log_prob(z) - p_z.log_prob(z), axis=0)
+def monte_carlo_kl(q_z: tfd.Distribution, p_z: tfd.Distribution, z: tf.Tensor, axis: Any = 0) -> tf.Tensor:
+    """Return mean_s log q(z_s) - log p(z_s), unbiased for KL(q, p) in nats; arguments as in `kl_divergence`.
+
+    `axis` says which axes of the log-ratio number the draws: one, several, or None for all.
+    """
+    return tf.reduce_mean(q_z.log_prob(z) - p_z.log_prob(z), axis=axis)
 
 
 def has_closed_form_kl(q_z: tfd.Distribution, p_z: tfd.Distribution) -> bool:

@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 import functools
+import math
 from collections.abc import Callable
 from typing import Any
 
+import numpy as np
 import tensorflow as tf
+import tensorflow_probability as tfp
 from tensorflow_probability import distributions as tfd
 
+from keras_vae.distributions import QuantizedLogistic
+from keras_vae.random.counts import negative_binomial_quantile, poisson_quantile
 from keras_vae.random.noise import normal, uniform
 from keras_vae.random.streams import as_seed, fold_in
 
@@ -21,9 +26,10 @@ def sample(distribution: tfd.Distribution, num_samples: Any, seed: Any, first_ro
     The row is the first batch dimension; a distribution without batch (a prior) numbers its samples instead,
     so that the first ten of 64 draws are the ten draws of the same seed.
 
-    Normal families, Bernoulli and categorical families are drawn from `normal` and `uniform` by their
-    textbook transformation and have every property of this package's noise. Other distributions use their own
-    `sample` with a seed that depends on `first_row`: reproducible, but not the same under XLA.
+    The families of `keras_vae.layers.Independent...`, normal and categorical families and their mixtures are drawn
+    from `normal` and `uniform` by their textbook transformation and have every property of this package's noise
+    (beta draws agree within 1e-8 between eager execution and XLA). Other distributions use their own `sample` with
+    a seed that depends on `first_row`: reproducible, but not the same under XLA.
 
     Args:
         distribution: TFP distribution, batch [B, ...] or [], event [E...].
@@ -50,6 +56,10 @@ class _Noise:
 
     def __init__(self, num_samples: Any, seed: tf.Tensor, first_row: Any, has_rows: bool):
         self.num_samples, self.seed, self.first_row, self.has_rows = num_samples, seed, first_row, has_rows
+
+    def fold_in(self, number: int) -> _Noise:
+        """Return independent noise for the same samples and rows."""
+        return _Noise(self.num_samples, fold_in(self.seed, number), self.first_row, self.has_rows)
 
     def __call__(self, generator: Callable, shape: Any, dtype: Any) -> tf.Tensor:
         """Return `generator`'s noise of shape [S, *shape]; `shape[0]` may be a scalar tensor."""
@@ -80,14 +90,73 @@ def _(distribution: tfd.Independent, noise: _Noise) -> tf.Tensor:
 
 @_draw.register
 def _(distribution: tfd.Normal, noise: _Noise) -> tf.Tensor:
-    return distribution.loc + distribution.scale * noise(normal, _full_shape(distribution), distribution.dtype)
+    shift = distribution.scale * noise(normal, _full_shape(distribution), distribution.dtype)
+    return _per_sample(distribution.loc) + shift
 
 
 @_draw.register
 def _(distribution: tfd.MultivariateNormalLinearOperator, noise: _Noise) -> tf.Tensor:
     eps = noise(normal, _full_shape(distribution), distribution.dtype)
     shift = distribution.scale.matvec(eps)
-    return shift if distribution.loc is None else distribution.loc + shift
+    return shift if distribution.loc is None else _per_sample(distribution.loc) + shift
+
+
+def _per_sample(loc: Any) -> tf.Tensor:
+    """Return `loc` with an axis for the samples.
+
+    It would be broadcast anyway, but TensorFlow's graph optimizer takes the sum of a matrix product [1, D] and
+    noise [1, 1, D] for that of a product and a bias, and returns [1, D].
+    """
+    return tf.convert_to_tensor(loc)[None]
+
+
+def _open_uniform(*args: Any) -> tf.Tensor:
+    """Return `uniform(*args)` in (0, 1): a draw of 0 becomes the mirror image of the greatest one."""
+    u = uniform(*args)
+    return tf.maximum(u, np.finfo(u.dtype.as_numpy_dtype).epsneg)
+
+
+@_draw.register(tfd.ContinuousBernoulli)
+@_draw.register(tfd.Laplace)
+@_draw.register(tfd.Logistic)
+def _(distribution: tfd.Distribution, noise: _Noise) -> tf.Tensor:
+    """Inverse CDF."""
+    return distribution.quantile(noise(_open_uniform, _full_shape(distribution), distribution.dtype))
+
+
+@_draw.register
+def _(distribution: tfd.Beta, noise: _Noise) -> tf.Tensor:
+    """Inverse CDF in float64, as TFP's is accurate to 1e-9 only; no draw is rounded to 0 or 1."""
+    u = tf.cast(noise(_open_uniform, _full_shape(distribution), distribution.dtype), tf.float64)
+    u = tf.clip_by_value(u, 2.0**-52, 1 - 2.0**-52)  # nearer to the ends TFP's search gives no number
+    concentrations = distribution.concentration1, distribution.concentration0
+    x = tfp.math.betaincinv(*(tf.cast(concentration, tf.float64) for concentration in concentrations), u)
+    limits = np.finfo(distribution.dtype.as_numpy_dtype)
+    return tf.clip_by_value(tf.cast(x, distribution.dtype), limits.tiny, 1 - limits.epsneg)
+
+
+@_draw.register
+def _(distribution: tfd.StudentT, noise: _Noise) -> tf.Tensor:
+    """Bailey (1994), "Polar generation of random variates with the t-distribution"."""
+    u = noise(_open_uniform, [*_full_shape(distribution), 2], distribution.dtype)
+    df = tf.convert_to_tensor(distribution.df)
+    radius = tf.sqrt(df * tf.math.expm1(-2 / df * tf.math.log(u[..., 0])))
+    return _per_sample(distribution.loc) + distribution.scale * radius * tf.cos(2 * math.pi * u[..., 1])
+
+
+@_draw.register
+def _(distribution: tfd.Poisson, noise: _Noise) -> tf.Tensor:
+    u = noise(_open_uniform, _full_shape(distribution), tf.float64)
+    rate = tf.stop_gradient(tf.cast(distribution.rate_parameter(), tf.float64))
+    return tf.cast(poisson_quantile(u, rate), distribution.dtype)
+
+
+@_draw.register
+def _(distribution: tfd.NegativeBinomial, noise: _Noise) -> tf.Tensor:
+    u = noise(_open_uniform, _full_shape(distribution), tf.float64)
+    parameters = distribution.total_count, distribution.logits_parameter()
+    total_count, logits = (tf.stop_gradient(tf.cast(parameter, tf.float64)) for parameter in parameters)
+    return tf.cast(negative_binomial_quantile(u, total_count, logits), distribution.dtype)
 
 
 @_draw.register
@@ -98,7 +167,52 @@ def _(distribution: tfd.Bernoulli, noise: _Noise) -> tf.Tensor:
 
 @_draw.register
 def _(distribution: tfd.Categorical, noise: _Noise) -> tf.Tensor:
-    """Inverse CDF: the number of levels whose cumulative probability the uniform draw has passed."""
-    cumulative = tf.cumsum(distribution.probs_parameter(), axis=-1)[..., :-1]
-    u = noise(uniform, _full_shape(distribution), cumulative.dtype)
-    return tf.reduce_sum(tf.cast(u[..., None] >= cumulative, distribution.dtype), axis=-1)
+    probs = distribution.probs_parameter()
+    return _inverse_cdf(probs, noise(uniform, _full_shape(distribution), probs.dtype), distribution.dtype)
+
+
+def _inverse_cdf(probs: tf.Tensor, u: tf.Tensor, dtype: Any) -> tf.Tensor:
+    """Return the number of categories whose cumulative probability the uniform draw `u` has passed."""
+    cumulative = tf.cumsum(probs, axis=-1)[..., :-1]
+    return tf.reduce_sum(tf.cast(u[..., None] >= cumulative, dtype), axis=-1)
+
+
+@_draw.register
+def _(distribution: tfd.OneHotCategorical, noise: _Noise) -> tf.Tensor:
+    probs = distribution.probs_parameter()
+    index = _inverse_cdf(probs, noise(uniform, _full_shape(distribution)[:-1], probs.dtype), tf.int32)
+    return tf.one_hot(index, tf.shape(probs)[-1], dtype=distribution.dtype)
+
+
+@_draw.register
+def _(distribution: tfd.RelaxedOneHotCategorical, noise: _Noise) -> tf.Tensor:
+    """Jang et al. (2017), "Categorical reparameterization with Gumbel-softmax", Eq. 2."""
+    gumbel = -tf.math.log(-tf.math.log(noise(_open_uniform, _full_shape(distribution), distribution.dtype)))
+    base = distribution.distribution
+    return tf.nn.softmax((base.logits_parameter() + gumbel) / tf.convert_to_tensor(base.temperature)[..., None])
+
+
+@_draw.register
+def _(distribution: QuantizedLogistic, noise: _Noise) -> tf.Tensor:
+    return distribution.quantize(_draw(distribution.logistic, noise))
+
+
+@_draw.register
+def _(distribution: tfd.MixtureSameFamily, noise: _Noise) -> tf.Tensor:
+    """Draw every component, then the one to keep; where only TFP can (implicit gradients, broadcasting), TFP draws."""
+    components, batch = distribution.components_distribution, distribution.batch_shape
+    is_implicit = distribution.reparameterization_type == tfd.FULLY_REPARAMETERIZED
+    if is_implicit or not components.batch_shape[:-1].is_compatible_with(batch):
+        return _draw.dispatch(object)(distribution, noise)
+    probs = distribution.mixture_distribution.probs_parameter()
+    u = noise(uniform, _full_shape(distribution)[: batch.rank], probs.dtype)
+    x = _draw(components, noise.fold_in(1))
+    return tf.gather(x, _inverse_cdf(probs, u, tf.int32), axis=batch.rank + 1, batch_dims=batch.rank + 1)
+
+
+@_draw.register(tfd.TransformedDistribution.__bases__[0])  # what TFP makes of a bijector with Keras layers inside
+def _(distribution: tfd.TransformedDistribution, noise: _Noise) -> tf.Tensor:
+    base = distribution.distribution
+    if not base.batch_shape.is_compatible_with(distribution.batch_shape):  # the bijector adds a batch: TFP draws
+        return _draw.dispatch(object)(distribution, noise)
+    return distribution.bijector.forward(_draw(base, noise))

@@ -22,13 +22,19 @@ __all__ = ["export", "export_decoder", "parameters"]
 def parameters(distribution: tfd.Distribution) -> dict[str, tf.Tensor]:
     """Return the tensors a distribution was made of, by name: `logits`, or `loc` and `scale_diag`, ...
 
+    Those of a mixture are `mixture_logits` and, over one axis more, `components_loc`, `components_scale`, ...
+
     Example:
 
     >>> sorted(parameters(tfd.Independent(tfd.Normal(tf.zeros([3]), tf.ones([3])), 1)))
     ['loc', 'scale']
     """
+    distribution = getattr(distribution, "tensor_distribution", distribution)
     while isinstance(distribution, tfd.Independent):
         distribution = distribution.distribution
+    if isinstance(distribution, tfd.MixtureSameFamily):
+        parts = {"mixture": distribution.mixture_distribution, "components": distribution.components_distribution}
+        return {f"{part}_{name}": value for part in parts for name, value in parameters(parts[part]).items()}
     names = type(distribution).parameter_properties(dtype=distribution.dtype)
     values = {name: distribution.parameters.get(name) for name in names}
     dtype = next((value.dtype for value in values.values() if tf.is_tensor(value)), tf.float32)

@@ -6,8 +6,8 @@ import tensorflow as tf
 from tensorflow_probability import distributions as tfd
 
 from keras_vae import layers
-from keras_vae.data.support import BINARY, REAL, UNIT, check_support, levels_support, support_of
-from keras_vae.distributions import Bernoulli, CategoricalLevels, SoftBernoulli
+from keras_vae.data.support import BINARY, COUNTS, OPEN_UNIT, REAL, UNIT, check_support, levels_support, support_of
+from keras_vae.distributions import Bernoulli, CategoricalLevels, ContinuousBernoulli, SoftBernoulli
 
 LEVELS_4 = levels_support(4)
 
@@ -19,8 +19,10 @@ LEVELS_4 = levels_support(4)
         (UNIT, [0.0, 0.3, 1.0], [-1e-6, 1.0 + 1e-6, np.nan, np.inf]),
         (LEVELS_4, [0.0, 1.0, 2.0, 3.0], [-1.0, 4.0, 2.5, np.nan, np.inf]),
         (REAL, [-1e30, 0.0, 1e30], [np.nan, np.inf, -np.inf]),
+        (OPEN_UNIT, [1e-300, 0.3, 1 - 2.0**-53], [0.0, 1.0, -1e-6, 1.0 + 1e-6, np.nan, np.inf]),
+        (COUNTS, [0.0, 1.0, 2.0**60], [-1.0, 0.5, np.nan, np.inf]),
     ],
-    ids=["binary", "unit", "levels", "real"],
+    ids=["binary", "unit", "levels", "real", "open unit", "counts"],
 )
 def test_a_support_contains_its_values_and_no_other(support, inside, outside):
     assert support.contains(np.array(inside))
@@ -31,8 +33,9 @@ def test_a_support_contains_its_values_and_no_other(support, inside, outside):
 @pytest.mark.parametrize("dtype", ["bool", "uint8", "int32", "int64", "float16", "float32", "float64"])
 def test_zeros_and_ones_of_any_dtype_are_binary(dtype):
     x = np.array([0, 1]).astype(dtype)
-    for support in (BINARY, UNIT, LEVELS_4, REAL):
+    for support in (BINARY, UNIT, LEVELS_4, REAL, COUNTS):
         assert support.contains(x)
+    assert not OPEN_UNIT.contains(x)
 
 
 @pytest.mark.parametrize("dtype", ["uint8", "int32", "float32"])
@@ -51,6 +54,14 @@ FAMILIES = [
     (tfd.Categorical(tf.zeros(4)), LEVELS_4),
     (CategoricalLevels(tf.zeros([2, 4])), LEVELS_4),
     (CategoricalLevels(probs=[0.25] * 4), LEVELS_4),
+    (tfd.Poisson(1.0), COUNTS),
+    (tfd.NegativeBinomial(1.0, 0.0), COUNTS),
+    (ContinuousBernoulli(0.0), UNIT),
+    (tfd.ContinuousBernoulli([0.0, 1.0]), UNIT),
+    (tfd.Beta(1.0, 1.0), OPEN_UNIT),
+    (tfd.Logistic(0.0, 1.0), REAL),
+    (tfd.Laplace(0.0, 1.0), REAL),
+    (tfd.StudentT(3.0, 0.0, 1.0), REAL),
     (tfd.Normal(0.0, 1.0), REAL),
     (tfd.MultivariateNormalDiag(tf.zeros(2), tf.ones(2)), REAL),
 ]
@@ -69,6 +80,13 @@ def test_every_family_has_its_support_also_within_independent(distribution, supp
         (layers.IndependentBernoulli(4), BINARY),
         (layers.IndependentSoftBernoulli(4), UNIT),
         (layers.IndependentCategorical(1, 4), LEVELS_4),
+        (layers.IndependentPoisson(4), COUNTS),
+        (layers.IndependentNegativeBinomial(2), COUNTS),
+        (layers.IndependentContinuousBernoulli(4), UNIT),
+        (layers.IndependentBeta(2), OPEN_UNIT),
+        (layers.IndependentNormal(2), REAL),
+        (layers.IndependentLogistic(2), REAL),
+        (layers.IndependentLaplace(2), REAL),
         (layers.MultivariateNormalDiag(2), REAL),
     ],
     ids=lambda value: type(value).__name__,
@@ -119,6 +137,24 @@ CASES = {
         np.array([-1, 3]),
         r"scores \{0, ..., 15\}: .* Received: integers in x from -1 to 3$",
     ),
+    "grey for Poisson": (
+        tfd.Poisson(1.0),
+        np.array([0.0, 0.5]),
+        r"The Poisson likelihood scores \{0, 1, 2, ...\}: pass counts, such as the levels of quantize=K. "
+        r"Received: values in x from 0 to 0.5$",
+    ),
+    "pixels for ContinuousBernoulli": (
+        ContinuousBernoulli(0.0),
+        np.array([0, 255], "uint8"),
+        r"The ContinuousBernoulli likelihood scores \[0, 1\]: divide by the largest level: pass unit. "
+        r"Received: integers in x from 0 to 255$",
+    ),
+    "zero for Beta": (
+        tfd.Independent(tfd.Beta([1.0, 1.0], 1.0), 1),
+        np.array([0.0, 0.5], "float32"),
+        r"The Beta likelihood scores \(0, 1\): move n levels x of \[0, 1\] to \(x \* \(n - 1\) \+ 0.5\) / n. "
+        r"Received: values in x from 0 to 0.5$",
+    ),
     "not a number for Bernoulli": (Bernoulli(0.0), np.array([0.0, np.nan]), r"scores \{0, 1\}: .* from nan to nan$"),
     "not a number for Normal": (tfd.Normal(0.0, 1.0), np.array([0.0, np.nan]), "the real numbers.* from nan to nan$"),
     "infinity for Normal": (tfd.Normal(0.0, 1.0), np.array([0.0, np.inf]), "the real numbers.* from 0 to inf$"),
@@ -143,10 +179,12 @@ def test_not_a_number_is_refused_by_a_normal_likelihood():
         (Bernoulli(0.0), np.array([0, 1], "uint8")),
         (SoftBernoulli(0.0), [0.0, 0.5, 1.0]),
         (CategoricalLevels(tf.zeros(16)), tf.range(16)),
+        (tfd.Poisson(1.0), np.array([0, 255], "uint8")),
+        (tfd.Beta(1.0, 1.0), [1e-6, 0.5]),
         (tfd.Normal(0.0, 1.0), [-1e6, 1e6]),
         (Bernoulli(0.0), np.zeros([0, 4])),
     ],
-    ids=["array", "list", "tensor", "real", "empty"],
+    ids=["array", "list", "tensor", "counts", "open unit", "real", "empty"],
 )
 def test_data_within_the_support_passes(distribution, x):
     assert check_support(distribution, x) is None

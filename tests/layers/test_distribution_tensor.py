@@ -144,6 +144,31 @@ def test_indices_take_its_value(index, y):
     np.testing.assert_array_equal(y[index], LOC[index])
 
 
+@pytest.mark.parametrize(
+    "op",
+    [
+        lambda y: tf.cast(y, tf.float64),
+        lambda y: keras.ops.convert_to_tensor(y, dtype="float64"),
+        lambda y: tf.expand_dims(y, -1),
+        lambda y: keras.ops.squeeze(keras.ops.expand_dims(y, 0), 0),
+    ],
+)
+def test_what_keras_does_to_predictions_changes_the_value_and_keeps_the_distribution(op, y):
+    changed, expected = op(y), op(tf.constant(LOC))
+    assert isinstance(changed, DistributionTensor)
+    assert changed.tensor_distribution is y.tensor_distribution
+    assert (changed.shape, changed.dtype) == (expected.shape, expected.dtype)
+    np.testing.assert_array_equal(changed, expected)
+    np.testing.assert_array_equal(changed.log_prob(LOC), normal().log_prob(LOC))
+
+
+def test_floating_point_values_are_scored_in_the_dtype_of_the_distribution(y):
+    for dtype in (tf.bfloat16, tf.float64):
+        x = tf.cast([[0.5, 2.0]], dtype)
+        np.testing.assert_array_equal(y.log_prob(x), normal().log_prob([[0.5, 2.0]]))
+        np.testing.assert_array_equal(y.prob(value=x), normal().prob([[0.5, 2.0]]))
+
+
 # One value.
 
 

@@ -100,6 +100,44 @@ def test_parameters_given_as_numbers_are_exported_too():
     }
 
 
+@pytest.mark.parametrize(
+    ("layer", "size", "shapes"),
+    [
+        (kv.layers.MultivariateNormalTriL(2), 5, {"loc": (3, 2), "scale_tril": (3, 2, 2)}),
+        (kv.layers.OneHotCategorical(4), 4, {"logits": (3, 4)}),
+        (kv.layers.RelaxedOneHotCategorical(4, 0.5), 4, {"logits": (3, 4), "temperature": ()}),
+        (kv.layers.QuantizedLogistic((2, 2)), 8, {"loc": (3, 2, 2), "scale": (3, 2, 2)}),
+        (
+            kv.layers.MixtureQuantizedLogistic((2, 2), 5),
+            60,
+            dict.fromkeys(("mixture_logits", "components_loc", "components_scale"), (3, 2, 2, 5)),
+        ),
+        (
+            kv.layers.MixtureNormal(5, 2),
+            25,
+            {"mixture_logits": (3, 5), "components_loc": (3, 5, 2), "components_scale": (3, 5, 2)},
+        ),
+        (
+            kv.layers.CategoricalMixtureOfOneHotCategorical(4, 2),
+            10,
+            {"mixture_logits": (3, 2), "components_logits": (3, 2, 4)},
+        ),
+    ],
+    ids=lambda value: type(value).__name__,
+)
+def test_parameters_of_a_layers_output_have_names_and_shapes(layer, size, shapes):
+    params = kv.saving.parameters(layer(tf.zeros([3, size])))
+    assert {name: tuple(value.shape) for name, value in params.items()} == shapes
+
+
+def test_parameters_of_nested_mixtures_have_names_of_their_own():
+    mixture = kv.layers.MixtureSameFamily(2, kv.layers.MixtureNormal(3))
+    names = set(kv.saving.parameters(mixture(tf.zeros([1, 20]))))
+    assert names == {f"components_{name}" for name in ("mixture_logits", "components_loc", "components_scale")} | {
+        "mixture_logits"
+    }
+
+
 def test_an_unbuilt_model_is_refused(make_vae, tmp_path):
     vae = kv.VAE(
         keras.Sequential([kv.layers.MultivariateNormalDiag(2)]), make_vae().decoder, kv.priors.StandardNormal(2)

@@ -1,4 +1,4 @@
-"""Distributions of pixels that TFP does not have, or has slower."""
+"""Bernoulli distributions of pixels, faster than TFP"s, and for grey targets."""
 
 from __future__ import annotations
 
@@ -7,33 +7,7 @@ from typing import Any
 import tensorflow as tf
 from tensorflow_probability import distributions as tfd
 
-__all__ = ["Bernoulli", "CategoricalLevels", "SoftBernoulli"]
-
-
-class CategoricalLevels(tfd.Categorical):
-    """`tfd.Categorical` over the ordered levels 0 ... K-1 of an intensity, which has moments.
-
-    Example:
-
-    >>> d = CategoricalLevels(probs=[0.25, 0.25, 0.5])
-    >>> float(d.mean()), float(d.variance())
-    (1.25, 0.6875)
-    """
-
-    def _probs_and_levels(self) -> tuple[tf.Tensor, tf.Tensor]:
-        probs = self.probs_parameter()
-        return probs, tf.cast(tf.range(tf.shape(probs)[-1]), probs.dtype)
-
-    def _log_prob(self, k: tf.Tensor) -> tf.Tensor:
-        return super()._log_prob(tf.cast(k, tf.int32))
-
-    def _mean(self, **kwargs: Any) -> tf.Tensor:
-        probs, levels = self._probs_and_levels()
-        return tf.reduce_sum(probs * levels, -1)
-
-    def _variance(self, **kwargs: Any) -> tf.Tensor:
-        probs, levels = self._probs_and_levels()
-        return tf.reduce_sum(probs * tf.math.square(levels - self._mean()[..., None]), -1)
+__all__ = ["Bernoulli", "SoftBernoulli"]
 
 
 class Bernoulli(tfd.Bernoulli):

@@ -1,4 +1,4 @@
-"""Densities of pixels against SciPy, TFP and central differences."""
+"""Bernoulli densities against SciPy, TFP and central differences."""
 
 import numpy as np
 import pytest
@@ -8,37 +8,18 @@ import scipy.stats
 import tensorflow as tf
 from tensorflow_probability import distributions as tfd
 
-from keras_vae.distributions import Bernoulli, CategoricalLevels, SoftBernoulli
-
-EPS32, EPS64 = np.finfo("float32").eps, np.finfo("float64").eps
-LOGITS = np.array([-100.0, -30.0, -10.0, -1.0, -1e-3, 0.0, 1e-3, 0.5, 2.0, 10.0, 30.0, 100.0])
-MODERATE = np.array([-5.0, -1.0, 0.0, 0.5, 5.0])
-RNG = np.random.default_rng(0)
-LEVEL_LOGITS = RNG.normal(scale=3.0, size=(6, 5))
-
-
-def f64(x):
-    """Return a float64 tensor (TFP would make float32 of a NumPy array beside an integer dtype)."""
-    return tf.constant(x, tf.float64)
-
-
-def central_difference(f, x):
-    """Return df/dx of a function of float64; the step balances rounding against the third derivative."""
-    step = EPS64 ** (1 / 3)
-    return (np.asarray(f(f64(x + step))) - np.asarray(f(f64(x - step)))) / (2 * step)
-
-
-def gradient(f, x, dtype=tf.float64):
-    x = tf.constant(x, dtype)
-    with tf.GradientTape() as tape:
-        tape.watch(x)
-        y = f(x)
-    return np.asarray(tape.gradient(y, x))
-
-
-def central_tolerance(scale):
-    """Return the error of `central_difference` of a function of size `scale` whose third derivative is below 1."""
-    return 4 * max(scale, 1.0) * EPS64 ** (2 / 3)
+from keras_vae.distributions import Bernoulli, SoftBernoulli
+from tests.distributions.helpers import (
+    EPS32,
+    EPS64,
+    LOGITS,
+    MODERATE,
+    RNG,
+    central_difference,
+    central_tolerance,
+    f64,
+    gradient,
+)
 
 
 @pytest.mark.parametrize("cls", [Bernoulli, SoftBernoulli])
@@ -147,81 +128,3 @@ def test_kl_of_bernoullis_is_that_of_tfp():
     p, q = scipy.special.expit(p.numpy()), scipy.special.expit(q.numpy())
     by_scipy = scipy.special.rel_entr(p, q) + scipy.special.rel_entr(1 - p, 1 - q)
     np.testing.assert_allclose(expected, by_scipy, rtol=0, atol=16 * EPS64)
-
-
-# Levels.
-
-
-def test_log_prob_of_levels_is_that_of_scipy():
-    d = CategoricalLevels(logits=LEVEL_LOGITS)
-    expected = scipy.special.log_softmax(LEVEL_LOGITS, -1)
-    for level in range(5):
-        np.testing.assert_allclose(d.log_prob(level), expected[:, level], rtol=16 * EPS64, atol=16 * EPS64)
-
-
-@pytest.mark.parametrize("dtype", ["int32", "uint8", "float32"])
-def test_levels_may_be_integers_or_whole_floats(dtype):
-    d = CategoricalLevels(logits=LEVEL_LOGITS.astype("float32"), dtype=tf.as_dtype(dtype))
-    levels = np.array([0, 1, 2, 3, 4, 0])
-    expected = scipy.special.log_softmax(LEVEL_LOGITS, -1)[np.arange(6), levels]
-    log_prob = d.log_prob(levels.astype(dtype))
-    assert log_prob.dtype == tf.float32
-    np.testing.assert_allclose(log_prob, expected, rtol=16 * EPS32, atol=16 * EPS32)
-
-
-@pytest.mark.parametrize("dtype", ["float32", "float64"])
-def test_log_prob_and_gradient_of_levels_are_exact_at_logits_of_100(dtype):
-    logits = np.array([[-100.0, 0.0, 100.0], [100.0, 100.0, -100.0]], dtype)
-    for level in range(3):
-        log_prob = CategoricalLevels(logits=logits).log_prob(level)
-        d_logits = gradient(lambda t, level=level: CategoricalLevels(logits=t).log_prob(level), logits, dtype)
-        log_softmax = scipy.special.log_softmax(logits.astype("float64"), -1)
-        tolerance = 4 * np.finfo(dtype).eps
-        np.testing.assert_allclose(log_prob, log_softmax[:, level], rtol=tolerance, atol=tolerance)
-        np.testing.assert_allclose(d_logits, np.eye(3)[level] - np.exp(log_softmax), rtol=tolerance, atol=tolerance)
-
-
-def test_gradient_of_the_log_prob_of_levels_is_its_central_difference():
-    levels = np.array([0, 1, 2, 3, 4, 0])
-
-    def log_prob(logits):
-        return CategoricalLevels(logits=logits).log_prob(levels)
-
-    exact = gradient(log_prob, LEVEL_LOGITS)
-    for level in range(5):
-        difference = central_difference(
-            lambda t, level=level: log_prob(LEVEL_LOGITS + t[:, None] * np.eye(5)[level]), np.zeros(6)
-        )
-        np.testing.assert_allclose(
-            exact[:, level], difference, rtol=0, atol=central_tolerance(np.abs(LEVEL_LOGITS).max())
-        )
-
-
-def test_mean_and_variance_of_levels_are_those_of_numpy():
-    probs = scipy.special.softmax(LEVEL_LOGITS, -1)
-    d = CategoricalLevels(logits=LEVEL_LOGITS)
-    levels = np.arange(5)
-    for probs_row, mean, variance, stddev in zip(probs, d.mean(), d.variance(), d.stddev(), strict=True):
-        expected_mean = np.average(levels, weights=probs_row)
-        expected_variance = np.average((levels - expected_mean) ** 2, weights=probs_row)
-        np.testing.assert_allclose(mean, expected_mean, rtol=16 * EPS64)
-        np.testing.assert_allclose(variance, expected_variance, rtol=0, atol=64 * EPS64)
-        np.testing.assert_allclose(stddev, np.sqrt(expected_variance), rtol=1e3 * EPS64)
-
-
-def test_kl_and_entropy_of_levels_are_those_of_tfp():
-    p, q = RNG.normal(size=(2, 3, 5))
-    expected = tfd.kl_divergence(tfd.Categorical(logits=p), tfd.Categorical(logits=q))
-    np.testing.assert_array_equal(tfd.kl_divergence(CategoricalLevels(logits=p), CategoricalLevels(logits=q)), expected)
-    by_scipy = scipy.special.rel_entr(scipy.special.softmax(p, -1), scipy.special.softmax(q, -1)).sum(-1)
-    np.testing.assert_allclose(expected, by_scipy, rtol=0, atol=16 * EPS64)
-    entropy = scipy.stats.entropy(scipy.special.softmax(p, -1), axis=-1)
-    np.testing.assert_allclose(CategoricalLevels(logits=p).entropy(), entropy, rtol=16 * EPS64)
-
-
-@pytest.mark.parametrize("cls", [Bernoulli, SoftBernoulli, CategoricalLevels])
-def test_slices_of_a_batch_stay_of_their_class(cls):
-    d = cls(logits=f64(LEVEL_LOGITS))
-    assert type(d[1]) is cls
-    np.testing.assert_allclose(d[1].log_prob(1), d.log_prob(1)[1], rtol=4 * EPS64)
-    np.testing.assert_allclose(d[1].mean(), d.mean()[1], rtol=4 * EPS64)

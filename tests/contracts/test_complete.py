@@ -1,0 +1,36 @@
+"""Every public name of `keras_vae.layers` and `keras_vae.losses` has a case, and every case a name."""
+
+import inspect
+
+import keras
+import pytest
+
+from keras_vae import layers, losses
+from tests.contracts import cases
+
+
+def test_every_name_of_layers_has_a_case():
+    assert set(layers.__all__) - set(cases.CASES) - set(cases.EXEMPT) == set()
+
+
+def test_every_case_is_a_name_of_layers():
+    assert (set(cases.CASES) | set(cases.EXEMPT)) - set(layers.__all__) == set()
+
+
+def test_every_loss_has_a_case():
+    assert set(losses.__all__) == set(cases.LOSSES)
+
+
+@pytest.mark.parametrize("name", cases.present(cases.CASES))
+def test_names_are_registered_under_the_name_of_the_package(name):
+    assert keras.saving.get_registered_name(getattr(layers, name)) == f"keras_vae>{name}"
+
+
+@pytest.mark.parametrize("name", cases.present([*cases.DISTRIBUTIONS, *cases.LAYERS]))
+def test_the_variant_changes_an_argument_from_its_default(name):
+    arguments, variant = cases.CASES[name].arguments(), cases.CASES[name].variant()
+    parameters = inspect.signature(getattr(layers, name).__init__).parameters
+    added = set(variant) - set(arguments)
+    assert added
+    for key in added & set(parameters):
+        assert variant[key] != parameters[key].default, key

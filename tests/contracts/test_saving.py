@@ -1,0 +1,163 @@
+"""Every class comes back from its configuration, from a `.keras` file in a fresh process, and as a SavedModel."""
+
+import inspect
+import json
+import pathlib
+import subprocess
+import sys
+
+import keras
+import numpy as np
+import pytest
+
+import keras_vae as kv
+from keras_vae import losses
+from tests.contracts import cases
+from tests.contracts.cases import CASES, DISTRIBUTIONS, LAYERS, inputs_of, make, model_of, numbers_of, result_of
+
+ROOT = pathlib.Path(kv.__file__).parents[1]
+NAMES = cases.present(CASES)
+every_class = pytest.mark.parametrize("name", cases.present([*DISTRIBUTIONS, *LAYERS]))
+every_model = pytest.mark.parametrize("name", NAMES)
+
+
+def run(code, *args):
+    process = subprocess.run(
+        [sys.executable, "-c", code, *map(str, args)], check=False, cwd=ROOT, capture_output=True, text=True
+    )
+    assert process.returncode == 0, process.stderr
+
+
+# Configuration.
+
+
+@every_class
+def test_a_layer_made_of_its_config_has_the_same_config(name):
+    layer = make(name, variant=True, name="other", trainable=False)
+    config = layer.get_config()
+    twin = type(layer).from_config(config)
+    assert json.loads(json.dumps(twin.get_config())) == json.loads(json.dumps(config))
+    assert (twin.name, twin.trainable, twin.dtype) == ("other", False, layer.dtype)
+
+
+@every_class
+def test_every_argument_of_the_variant_is_an_attribute_and_in_the_config(name):
+    variant = CASES[name].variant()
+    layer = make(name, variant=True)
+    assert set(variant) - set(layer.get_config()) == set()
+    for key in variant:
+        assert hasattr(layer, key), key
+
+
+@pytest.mark.parametrize("name", cases.present(DISTRIBUTIONS))
+def test_the_config_has_every_named_argument(name):
+    layer = make(name, variant=True)
+    base = {"convert_to_tensor_fn", "seed"}
+    arguments = set(inspect.signature(type(layer).__init__).parameters) - {"self", "kwargs"}
+    assert (arguments | base) - set(layer.get_config()) == set()
+
+
+@pytest.mark.parametrize("name", cases.present(DISTRIBUTIONS))
+def test_concretisation_and_seed_survive_the_config(name):
+    layer = make(name, variant=True, convert_to_tensor_fn="mean", seed=7)
+    twin = type(layer).from_config(layer.get_config())
+    assert (twin.convert_to_tensor_fn, twin.seed) == ("mean", 7)
+
+
+@pytest.mark.parametrize("name", cases.LOSSES)
+def test_a_loss_made_of_its_config_has_the_same_config(name):
+    loss = cases.LOSSES[name]()
+    twin = getattr(losses, name).from_config(loss.get_config())
+    assert twin.get_config() == loss.get_config()
+    assert keras.saving.get_registered_name(type(loss)) == f"keras_vae>{name}"
+
+
+# .keras files: all are saved here, and loaded in one other process.
+
+LOAD = """
+import json, pathlib, sys, traceback
+import keras_vae
+import keras
+import numpy as np
+from tests.contracts import cases  # registers the functions a user would write
+
+folder, errors = pathlib.Path(sys.argv[1]), {}
+for path in sorted(folder.glob("*.keras")):
+    try:
+        model = keras.saving.load_model(path, safe_mode=True)
+        np.savez(path.with_suffix(".npz"), **cases.numbers_of(path.name.split(".")[0], model))
+    except Exception:
+        errors[path.name] = traceback.format_exc()
+(folder / "errors.json").write_text(json.dumps(errors))
+"""
+
+
+@pytest.fixture(scope="module")
+def saved(tmp_path_factory):
+    """Return the folder of the files and what each model computes in this process."""
+    folder = tmp_path_factory.mktemp("models")
+
+    def save(names):
+        (name,) = names
+        keras.utils.set_random_seed(0)
+        model = model_of(name, variant=name not in cases.PARTS)
+        model.save(folder / f"{name}.keras")
+        return {name: numbers_of(name, model)}
+
+    numbers = {name: cases.all_or_each(save, [name])[name] for name in NAMES}
+    run(LOAD, folder)
+    return folder, numbers
+
+
+@every_model
+def test_a_model_is_the_same_in_a_fresh_process_after_safe_loading(name, saved):
+    folder, numbers = saved
+    expected = result_of(numbers, name)
+    error = json.loads((folder / "errors.json").read_text()).get(f"{name}.keras")
+    assert error is None, error
+    loaded = np.load(folder / f"{name}.npz")
+    assert set(loaded) == set(expected)
+    for key, array in expected.items():
+        assert loaded[key].dtype == array.dtype
+        np.testing.assert_array_equal(loaded[key], array, err_msg=key)
+
+
+# SavedModels: all are exported here, and served in one other process without this package.
+
+SERVE = """
+import pathlib, sys
+import numpy as np
+import tensorflow as tf
+
+for folder in map(pathlib.Path, sys.argv[1:]):
+    model = tf.saved_model.load(folder / "export")  # it holds the variables: without the name they are lost
+    outputs = model.serve(dict(np.load(folder / "inputs.npz")))
+    np.savez(folder / "outputs.npz", **{name: value.numpy() for name, value in outputs.items()})
+assert not any(module.startswith(("keras_vae", "tensorflow_probability")) for module in sys.modules)
+"""
+
+
+def _export(names, folder):
+    """Export one model of all names; return for each its folder, and the shape of what it gives here."""
+    arrays = {name: inputs_of(name) for name in names}
+    inputs = {name: keras.Input(x.shape[1:], name=name) for name, x in arrays.items()}
+    models = {name: model_of(name) for name in names}
+    model = keras.Model(inputs, {name: models[name](x) for name, x in inputs.items()})
+    model.export(folder / "export", verbose=False)
+    np.savez(folder / "inputs.npz", **arrays)
+    return {name: (folder, models[name](x).shape) for name, x in arrays.items()}
+
+
+@pytest.fixture(scope="module")
+def exported(tmp_path_factory):
+    results = cases.all_or_each(lambda names: _export(names, tmp_path_factory.mktemp("export")), NAMES)
+    run(SERVE, *{result[0] for result in results.values() if not isinstance(result, Exception)})
+    return results
+
+
+@every_model
+def test_an_exported_model_runs_without_this_package(name, exported):
+    folder, shape = result_of(exported, name)
+    outputs = np.load(folder / "outputs.npz")[name]
+    assert outputs.shape == shape
+    assert np.all(np.isfinite(outputs))
