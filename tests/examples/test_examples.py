@@ -1,0 +1,59 @@
+"""The examples at small size: what each of them is there to show, and the figure it writes."""
+
+import math
+
+import matplotlib.image
+import pytest
+
+from examples import (
+    bayesian_classifier,
+    mixture_density_network,
+    probabilistic_layers_vae,
+    probabilistic_regression,
+)
+
+
+@pytest.fixture
+def figure(tmp_path):
+    path = tmp_path / "figure.png"
+    yield path
+    image = matplotlib.image.imread(path)
+    assert image.std() > 0.01  # something is drawn
+
+
+@pytest.mark.parametrize("network", ["dense", "conv"])
+def test_the_vae_codes_better_than_fair_coins_and_its_printed_terms_add_up(figure, network, capsys):
+    sizes = {"network": network, "base_depth": 8, "batch_size": 32}
+    numbers = probabilistic_layers_vae.main("digits", **sizes, epochs=2, figure=figure)
+    assert numbers["negative ELBO"] < 64 * math.log(2) - 4
+    assert numbers["negative ELBO"] == pytest.approx(numbers["reconstruction"] + numbers["KL"])
+    assert numbers["reconstruction + 2 KL"] == pytest.approx(numbers["negative ELBO"] + numbers["KL"])
+    assert f"negative ELBO          {numbers['negative ELBO']:8.2f} nats" in capsys.readouterr().out
+
+
+def test_learned_noise_grows_with_x_and_predicts_better_than_fixed_noise(figure):
+    cases = ("none", "aleatoric", "epistemic", "both")
+    scores = probabilistic_regression.main(steps=300, num_draws=10, cases=cases, figure=figure)
+    for case in ("aleatoric", "both"):
+        assert scores[case]["right"] > 1.5 * scores[case]["left"]
+        assert scores[case]["log-density"] > scores["none"]["log-density"] + 1
+    assert scores["none"]["left"] == pytest.approx(1.0)  # the scale is fixed
+    assert scores["epistemic"]["right"] > 1.01  # and the weights' spread comes on top
+
+
+def test_the_gaussian_process_covers_new_points(figure):
+    scores = probabilistic_regression.main(steps=60, cases=("functional",), figure=figure)
+    assert scores["functional"]["coverage"] > 0.5
+
+
+def test_a_mixture_predicts_several_answers_better_than_one_normal(figure):
+    scores = mixture_density_network.main(epochs=15, n=1000, figure=figure)
+    gain, standard_error = scores["gain"]
+    assert gain > 4 * standard_error
+
+
+def test_the_classifier_is_right_where_it_is_certain_and_draws_are_worse_than_their_mean(figure):
+    numbers = bayesian_classifier.main(epochs=5, num_draws=10, figure=figure)
+    assert numbers["accuracy"] > 0.5
+    assert numbers["accuracy of the more certain half"] > numbers["accuracy"]
+    assert numbers["log-likelihood"] > numbers["log-likelihood of one draw"]  # Jensen's inequality
