@@ -11,9 +11,9 @@ __all__ = ["Bernoulli", "SoftBernoulli"]
 
 
 class Bernoulli(tfd.Bernoulli):
-    """`tfd.Bernoulli` with the log-probability in one pass over the logits, half of TFP's time under XLA.
+    """`tfd.Bernoulli` whose log-probability and gradient take fewer passes over the logits.
 
-    log_prob(x) = x * logits - log(1 + exp(logits))
+    log_prob(x) = x * logits - log(1 + exp(logits)),   d log_prob / d logits = x - sigmoid(logits)
 
     Example:
 
@@ -23,8 +23,20 @@ class Bernoulli(tfd.Bernoulli):
 
     def _log_prob(self, x: tf.Tensor) -> tf.Tensor:
         logits = self.logits_parameter()
-        minus_abs = tf.where(logits > 0, -logits, logits)  # as -abs(logits), but with the right gradient at 0
-        return tf.cast(x, logits.dtype) * logits - tf.nn.relu(logits) - tf.math.log1p(tf.exp(minus_abs))
+        return _log_prob(tf.cast(x, logits.dtype), logits)
+
+
+@tf.custom_gradient
+def _log_prob(x: tf.Tensor, logits: tf.Tensor) -> tuple[tf.Tensor, Any]:
+    def gradients(upstream: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+        for_x, for_logits = upstream * logits, upstream * (x - tf.sigmoid(logits))
+        axes = tf.raw_ops.BroadcastGradientArgs(s0=tf.shape(x), s1=tf.shape(logits))
+        return (
+            tf.reshape(tf.reduce_sum(for_x, axes.r0), tf.shape(x)),
+            tf.reshape(tf.reduce_sum(for_logits, axes.r1), tf.shape(logits)),
+        )
+
+    return x * logits - tf.nn.relu(logits) - tf.math.softplus(-tf.abs(logits)), gradients
 
 
 class SoftBernoulli(Bernoulli):

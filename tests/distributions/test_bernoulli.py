@@ -128,3 +128,23 @@ def test_kl_of_bernoullis_is_that_of_tfp():
     p, q = scipy.special.expit(p.numpy()), scipy.special.expit(q.numpy())
     by_scipy = scipy.special.rel_entr(p, q) + scipy.special.rel_entr(1 - p, 1 - q)
     np.testing.assert_allclose(expected, by_scipy, rtol=0, atol=16 * EPS64)
+
+
+@pytest.mark.parametrize("shapes", [((3,), (2, 1)), ((), (4,)), ((2, 3), (3,)), ((5, 1), ())])
+def test_gradients_of_what_was_broadcast_have_its_shape_and_are_those_of_plain_operations(shapes):
+    x, logits = (tf.Variable(RNG.random(size=shape)) for shape in shapes)
+    with tf.GradientTape(persistent=True) as tape:
+        ours = tf.reduce_sum(SoftBernoulli(logits=logits).log_prob(x) ** 2)
+        plain = tf.reduce_sum((x * logits - tf.math.log1p(tf.exp(logits))) ** 2)
+    for variable in (x, logits):
+        np.testing.assert_allclose(tape.gradient(ours, variable), tape.gradient(plain, variable), rtol=64 * EPS64)
+
+
+def test_the_second_derivative_is_minus_the_variance():
+    logits = tf.Variable(f64(MODERATE))
+    with tf.GradientTape() as outer:
+        with tf.GradientTape() as inner:
+            log_prob = Bernoulli(logits=logits).log_prob(f64(1.0))
+        slope = inner.gradient(log_prob, logits)
+    variance = Bernoulli(logits=f64(MODERATE)).variance()
+    np.testing.assert_allclose(outer.gradient(slope, logits), -variance, rtol=16 * EPS64)
