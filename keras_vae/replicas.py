@@ -7,7 +7,7 @@ from typing import Any
 import keras
 import tensorflow as tf
 
-__all__ = ["ReplicaLayer", "batch_mean", "first_row", "num_replicas", "sum_over_replicas"]
+__all__ = ["ReplicaLayer", "batch_mean", "first_row", "num_replicas", "own_row", "sum_over_replicas"]
 
 
 class ReplicaLayer(keras.layers.Layer):
@@ -19,9 +19,10 @@ class ReplicaLayer(keras.layers.Layer):
     """
 
     def add_loss(self, loss: Any) -> None:
-        for part in keras.tree.flatten(loss):
+        losses = [tf.convert_to_tensor(part) for part in keras.tree.flatten(loss)]
+        for part in losses:
             part._replica = _replica()
-        super().add_loss(loss)
+        super().add_loss(losses)
 
     def _get_own_losses(self) -> list[tf.Tensor]:
         return [loss for loss in super()._get_own_losses() if loss._replica == _replica()]
@@ -60,6 +61,17 @@ def first_row(num_rows: Any) -> tf.Tensor:
     replica = tf.cast(tf.distribute.get_replica_context().replica_id_in_sync_group, tf.int32)
     rows = sum_over_replicas(tf.one_hot(replica, num_replicas(), dtype=tf.int32) * num_rows)
     return tf.cumsum(rows, exclusive=True)[replica]
+
+
+def own_row() -> tf.Tensor:
+    """Return a number of a first row from which this replica's rows are those of no other.
+
+    Unlike `first_row`, it exchanges nothing with the other replicas, so it also works in a tf.function or loop that a
+    replica runs on its own, and does not let replicas take turns within a model (see `ReplicaLayer`).
+    """
+    context = tf.distribute.get_replica_context()
+    replica = 0 if context is None else context.replica_id_in_sync_group
+    return tf.cast(replica, tf.int32) * (tf.int32.max // num_replicas())
 
 
 def batch_mean(values: tf.Tensor, sample_weight: tf.Tensor | None = None) -> tf.Tensor:

@@ -1,12 +1,14 @@
-"""The README's Python examples run as they stand."""
+"""The Python examples of the README and of the pages in docs/ run as they stand."""
 
 import re
 from pathlib import Path
 
 import pytest
 
-README = (Path(__file__).parents[1] / "README.md").read_text()
-EXAMPLES = re.findall(r"```python\n(.*?)```", README, flags=re.DOTALL)
+ROOT = Path(__file__).parents[1]
+BLOCK = re.compile(r"```python\n(.*?)```", flags=re.DOTALL)
+EXAMPLES = BLOCK.findall((ROOT / "README.md").read_text())
+PAGES = [path for path in sorted((ROOT / "docs").glob("*.md")) if BLOCK.search(path.read_text())]
 
 
 @pytest.mark.parametrize("example", EXAMPLES, ids=[example.split("\n")[-2][:40] for example in EXAMPLES])
@@ -17,3 +19,9 @@ def test_example_runs(example, tmp_path, monkeypatch):
 
 def test_there_is_an_example_for_each_kind_of_user():
     assert len(EXAMPLES) == 4
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_the_examples_of_a_page_run_one_after_the_other(page, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    exec(compile("\n".join(BLOCK.findall(page.read_text())), page.name, "exec"), {"__name__": "page"})

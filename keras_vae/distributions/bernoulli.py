@@ -1,4 +1,4 @@
-"""Bernoulli distributions of pixels, faster than TFP"s, and for grey targets."""
+"""Bernoulli distributions of pixels, faster than TFP's, and for grey targets."""
 
 from __future__ import annotations
 
@@ -36,7 +36,9 @@ def _log_prob(x: tf.Tensor, logits: tf.Tensor) -> tuple[tf.Tensor, Any]:
             tf.reshape(tf.reduce_sum(for_logits, axes.r1), tf.shape(logits)),
         )
 
-    return x * logits - tf.nn.relu(logits) - tf.math.softplus(-tf.abs(logits)), gradients
+    # (x - [logits > 0]) logits is 0 where a pixel is as certain as can be, with logits of infinity too.
+    wrong = tf.math.multiply_no_nan(logits, x - tf.cast(logits > 0, logits.dtype))
+    return wrong - tf.math.softplus(-tf.abs(logits)), gradients
 
 
 class SoftBernoulli(Bernoulli):

@@ -43,6 +43,7 @@ class AutoregressiveNetwork(keras.layers.Layer):
         bias_regularizer: see `kernel_initializer`.
         kernel_constraint: see `kernel_initializer`.
         bias_constraint: see `kernel_initializer`.
+        validate_args: without effect, as in TFP.
         seed: int for "random" orders and degrees, so that a loaded model has the masks of the saved one; None
             draws one.
         **kwargs: of `keras.layers.Layer`.
@@ -83,10 +84,12 @@ class AutoregressiveNetwork(keras.layers.Layer):
         bias_regularizer: Any = None,
         kernel_constraint: Any = None,
         bias_constraint: Any = None,
+        validate_args: bool = False,
         seed: int | None = None,
         **kwargs: Any,
     ):
         super().__init__(autocast=False, **kwargs)
+        self.validate_args = validate_args
         self.dtype_policy = keras.DTypePolicy(self.variable_dtype)  # weights are not rounded in mixed precision
         self.params = int(params)
         self.event_shape = _as_vector_shape("event_shape", event_shape)
@@ -208,7 +211,7 @@ class AutoregressiveNetwork(keras.layers.Layer):
 
     def get_config(self) -> dict[str, Any]:
         names = ["params", "event_shape", "conditional", "conditional_event_shape", "conditional_input_layers"]
-        names += ["hidden_units", "input_order", "hidden_degrees", "use_bias", "seed"]
+        names += ["hidden_units", "input_order", "hidden_degrees", "use_bias", "validate_args", "seed"]
         config = {**super().get_config(), **{name: getattr(self, name) for name in names}}
         config["activation"] = keras.activations.serialize(self.activation)
         for weight in ("kernel", "bias"):

@@ -47,6 +47,11 @@ class AutoregressiveTransform(DistributionLambda):
 
     def __init__(self, made: AutoregressiveNetwork, **kwargs: Any):
         super().__init__(**kwargs)
+        if not isinstance(made, keras.layers.Layer):
+            raise TypeError(
+                "`made` must be a layer of Keras 3, whose weights are trained: keras_vae.layers.AutoregressiveNetwork "
+                f"has the arguments of TFP's, which is a layer of tf_keras. Received: made={made!r}"
+            )
         if made.params != 2:
             raise ValueError(
                 f"`made` must have 2 parameters for each dimension, shift and log_scale. Received: params={made.params}"
@@ -56,7 +61,6 @@ class AutoregressiveTransform(DistributionLambda):
     def build(self, input_shape: Any) -> None:
         if not self.made.built:
             self.made.build((None, input_shape[-1]))
-            self.made.built = True
 
     def _cast(self, x: Any) -> Any:
         return x  # a cast would make a tensor of the distribution

@@ -9,6 +9,7 @@ import keras
 import tensorflow as tf
 from tensorflow_probability import distributions as tfd
 
+from keras_vae.layers.untrained import untrained_variables
 from keras_vae.replicas import ReplicaLayer
 from keras_vae.saving.registration import register
 
@@ -42,7 +43,8 @@ class DenseVariational(ReplicaLayer):
         inputs: [..., D].
 
     Returns:
-        [..., units], in the compute dtype. A q with batch [S] gives S kernels, and outputs [S, B, units].
+        [..., units], in the compute dtype. A q with batch [S] gives S kernels, and outputs [S, B, units]; the loss is
+        the mean of their S divergences.
 
     Example:
 
@@ -106,6 +108,13 @@ class DenseVariational(ReplicaLayer):
     def _make(self, make_fn: Callable, sizes: tuple[int, int], input_shape: Sequence[int | None]) -> Callable:
         """Return what `make_fn` makes, with its weights, if it is a layer."""
         made = make_fn(*sizes, tf.as_dtype(self.variable_dtype))
+        lost = untrained_variables(made)
+        if lost:
+            raise TypeError(
+                "`make_posterior_fn` and `make_prior_fn` must return layers of Keras 3, or functions without variables "
+                "of their own, which Keras would neither train nor save: keras.Sequential([VariableLayer(n), "
+                f"DistributionLambda(function)]), say. Received: {made!r} with the variables {lost}"
+            )
         if isinstance(made, keras.layers.Layer) and not made.built:
             made.build(input_shape)
         return made
@@ -115,7 +124,7 @@ class DenseVariational(ReplicaLayer):
         q, p = self._posterior(inputs), self._prior(inputs)
         weights = tf.convert_to_tensor(q)
         kl = tfd.kl_divergence(q, p) if self.kl_use_exact else q.log_prob(weights) - p.log_prob(weights)
-        self.add_loss(tf.reduce_sum(kl if self.kl_weight is None else self.kl_weight * kl))
+        self.add_loss(tf.reduce_mean(kl if self.kl_weight is None else self.kl_weight * kl))
 
         weights = tf.cast(weights, self.compute_dtype)
         kernel_size = inputs.shape[-1] * self.units

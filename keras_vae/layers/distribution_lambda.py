@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import warnings
 from collections.abc import Callable
 from typing import Any
 
@@ -12,6 +13,7 @@ from tensorflow_probability import distributions as tfd
 
 from keras_vae import random, replicas
 from keras_vae.layers.distribution_tensor import DistributionTensor, as_distribution
+from keras_vae.layers.untrained import untrained_variables
 from keras_vae.saving.registration import register
 
 __all__ = ["DistributionLambda"]
@@ -73,19 +75,41 @@ class DistributionLambda(replicas.ReplicaLayer):
         self.seed = seed
         self.seed_generator = seed if isinstance(seed, keras.random.SeedGenerator) else keras.random.SeedGenerator(seed)
         self.supports_masking = True
+        lost = untrained_variables(make_distribution_fn)
+        if lost:
+            warnings.warn(
+                f"The layer {self.name!r} uses the variables {lost}, which Keras will neither train nor save: make "
+                "them with `add_weight` in a layer of your own, such as a subclass of DistributionLambda.",
+                stacklevel=2,
+            )
         self._regularizer = self.activity_regularizer  # under a name where Keras looks for weights to save
 
     def distribution(self, inputs: Any, *args: Any, **kwargs: Any) -> tfd.Distribution:
         """Return the distribution that `inputs` parameterise; the hook for subclasses."""
         if self.make_distribution_fn is None:
             raise NotImplementedError(f"{type(self).__name__} must override `distribution`.")
-        return self.make_distribution_fn(inputs, *args, **kwargs)
+        try:
+            return self.make_distribution_fn(inputs, *args, **kwargs)
+        except NameError as error:
+            if getattr(self.make_distribution_fn, "__name__", "") != "<lambda>":
+                raise
+            raise NameError(
+                f"{error} in a lambda of {self.name!r}. Keras keeps a lambda's code without the names around it: "
+                "import what it uses inside it, or give a named function with "
+                "keras.saving.register_keras_serializable."
+            ) from error
 
     def call(self, inputs: Any, *args: Any, training: bool | None = None, **kwargs: Any) -> DistributionTensor:
         if "training" in inspect.signature(self.make_distribution_fn or self.distribution).parameters:
             kwargs["training"] = training
         inputs, args, kwargs = keras.tree.map_structure(self._cast, (inputs, args, kwargs))
         distribution = as_distribution(self.distribution(inputs, *args, **kwargs))
+        if not isinstance(distribution.dtype, tf.DType) and not callable(self.convert_to_tensor_fn):
+            raise TypeError(
+                "A joint distribution is several tensors, and the layer's output one: give a `convert_to_tensor_fn` "
+                "that makes one of them, such as lambda d: tf.stack(d.sample(), -1), or use tfd.Blockwise. "
+                f"Received: {type(distribution).__name__}"
+            )
         y = DistributionTensor(distribution, self._concretise)
         if replicas.num_replicas() > 1:
             y.value()  # now: outside of its step a replica would not know which rows are its own
@@ -137,12 +161,12 @@ class DistributionLambda(replicas.ReplicaLayer):
 
 def _first_row(distribution: tfd.Distribution) -> tf.Tensor:
     """Return the number of this replica's first row, in the global batch where replicas can tell each other."""
-    num_rows = 1 if distribution.batch_shape.rank == 0 else distribution.batch_shape_tensor()[0]
+    if distribution.batch_shape.rank == 0:  # one draw for all replicas, as on one device
+        return tf.zeros([], tf.int32)
     try:
-        return replicas.first_row(num_rows)
-    except RuntimeError:  # in a tf.function or loop of its own a replica is on its own: far from all others' rows
-        replica = tf.distribute.get_replica_context().replica_id_in_sync_group
-        return tf.cast(replica, tf.int32) * (tf.int32.max // replicas.num_replicas())
+        return replicas.first_row(distribution.batch_shape_tensor()[0])
+    except RuntimeError:  # in a tf.function or loop of its own a replica is on its own
+        return replicas.own_row()
 
 
 def _concretisation(convert_to_tensor_fn: Any) -> str | Callable:

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
 import keras
 import numpy as np
 import tensorflow as tf
-from tensorflow_probability import bijectors as tfb
 from tensorflow_probability import distributions as tfd
 
 from keras_vae.layers.distribution_tensor import DistributionTensor, as_distribution
+from keras_vae.layers.untrained import untrained_variables
 from keras_vae.objectives.kl import monte_carlo_kl
 from keras_vae.priors.prior import Prior
 from keras_vae.replicas import ReplicaLayer
@@ -51,9 +51,8 @@ class _WeightedKL(ReplicaLayer):
             self.iterations = self.add_weight(
                 (), "zeros", "int64", trainable=False, aggregation="only_first_replica", name="iterations"
             )
-        prior = self._prior()  # the weights of a learned one exist from here on
-        if isinstance(distribution_b, tfd.Distribution):
-            _refuse_untrainable_variables(prior)
+        self._prior()  # the weights of a learned one exist from here on
+        _refuse_untrained_variables(distribution_b)
         self.supports_masking = True
         self.built = True
 
@@ -200,26 +199,16 @@ class KLDivergenceAddLoss(_WeightedKL):
         return keras.KerasTensor(distribution_a.shape, distribution_a.dtype)
 
 
-def _refuse_untrainable_variables(prior: tfd.Distribution) -> None:
-    """Raise if gradient descent in Keras would leave out a trainable variable of a plain distribution."""
-    trainable = [v for v in _leaves(prior) if isinstance(v, keras.Variable | tf.Variable) and v.trainable]
-    if trainable:
+def _refuse_untrained_variables(prior: Any) -> None:
+    """Raise if gradient descent in Keras would leave out a trainable variable of a plain distribution or function."""
+    lost = untrained_variables(prior)
+    if lost:
         raise ValueError(
             "`distribution_b` has trainable variables, which Keras would neither train nor save: write the prior as a "
-            "keras_vae.priors.Prior, or another Keras layer, that makes the distribution of its own weights; or make "
-            f"the variables with trainable=False. Received: {[v.name for v in trainable]}"
+            "keras_vae.priors.Prior, or another Keras layer, that makes the distribution of its own weights, such as "
+            "keras.Sequential([VariableLayer(n), DistributionLambda(function of the n weights)]); or make "
+            f"the variables with trainable=False. Received: {lost}"
         )
-
-
-def _leaves(value: Any) -> Iterator[Any]:
-    """Yield what a distribution is made of, through the distributions and bijectors it is made of."""
-    if isinstance(value, tfd.Distribution | tfb.Bijector):
-        value = list(value.parameters.values())
-    if isinstance(value, list | tuple):
-        for part in value:
-            yield from _leaves(part)
-    else:
-        yield value
 
 
 def _as_weight(weight: Any) -> Any:

@@ -11,7 +11,7 @@ from tensorflow_probability import distributions as tfd
 
 from keras_vae import random
 from keras_vae.layers.weight_distributions import default_mean_field_normal_fn, scaled_kl_divergence_fn
-from keras_vae.replicas import ReplicaLayer, num_replicas
+from keras_vae.replicas import ReplicaLayer, own_row
 
 __all__ = [
     "KL_DIVERGENCE",
@@ -22,7 +22,6 @@ __all__ = [
     "Variational",
     "WeightDistribution",
     "independent_normal",
-    "own_row",
 ]
 
 MEAN_FIELD_NORMAL = default_mean_field_normal_fn()
@@ -247,19 +246,9 @@ def independent_normal(posterior: tfd.Distribution, layer: str) -> tfd.Normal:
         TypeError: if the entries are not independent and normal.
     """
     if isinstance(posterior, tfd.Independent) and isinstance(posterior.distribution, tfd.Normal):
-        return posterior.distribution
+        loc, scale = posterior.distribution.loc, posterior.distribution.scale
+        return tfd.Normal(tf.broadcast_to(loc, posterior.event_shape), tf.broadcast_to(scale, posterior.event_shape))
     raise TypeError(
         f"{layer} needs a `kernel_posterior_fn` that returns tfd.Independent of tfd.Normal, as "
         f"default_mean_field_normal_fn() does. Received: {posterior}"
     )
-
-
-def own_row() -> tf.Tensor:
-    """Return a number of a first row from which this replica's rows are those of no other.
-
-    Unlike `replicas.first_row`, it exchanges nothing with the other replicas, so it also works in a tf.function or
-    loop that a replica runs on its own, and does not let replicas take turns within a model (see `ReplicaLayer`).
-    """
-    context = tf.distribute.get_replica_context()
-    replica = 0 if context is None else context.replica_id_in_sync_group
-    return tf.cast(replica, tf.int32) * (tf.int32.max // num_replicas())

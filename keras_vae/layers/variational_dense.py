@@ -18,9 +18,9 @@ from keras_vae.layers.variational import (
     Reparameterization,
     Variational,
     independent_normal,
-    own_row,
 )
 from keras_vae.layers.weight_distributions import default_multivariate_normal_fn
+from keras_vae.replicas import own_row
 from keras_vae.saving.registration import register
 
 __all__ = ["DenseFlipout", "DenseLocalReparameterization", "DenseReparameterization"]
@@ -193,9 +193,8 @@ class DenseLocalReparameterization(_VariationalDense):
     def _apply_kernel(self, inputs: tf.Tensor, posterior: tfd.Distribution) -> tuple[tf.Tensor, tf.Tensor | None]:
         normal = independent_normal(posterior, type(self).__name__)
         rows = tf.reshape(tf.cast(inputs, self.variable_dtype), [-1, inputs.shape[-1]])
-        scale = tf.broadcast_to(normal.scale, normal.loc.shape)
         # The least positive number, lost in any other variance, keeps the gradient of the root finite at inputs of 0.
-        variance = self._linear(rows**2, scale**2) + np.finfo(rows.dtype.as_numpy_dtype).tiny
+        variance = self._linear(rows**2, normal.scale**2) + np.finfo(rows.dtype.as_numpy_dtype).tiny
         affine = tfd.Normal(self._linear(rows, normal.loc), tf.sqrt(variance))
         outputs = self._value(self.kernel_posterior_tensor_fn, affine, own_row())
         shape = tf.concat([tf.shape(inputs)[:-1], [self.units]], 0)

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 import keras
+import numpy as np
 import tensorflow as tf
 from tensorflow_probability import bijectors as tfb
 from tensorflow_probability import distributions as tfd
@@ -89,7 +90,7 @@ class VariationalGaussianProcess(DistributionLambda):
         super().__init__(convert_to_tensor_fn=convert_to_tensor_fn, name=name, **kwargs)
         self.num_inducing_points = int(num_inducing_points)
         self.kernel_provider = kernel_provider
-        self.event_shape = tuple(int(size) for size in event_shape)
+        self.event_shape = tuple(int(size) for size in np.ravel(event_shape))
         self.inducing_index_points_initializer = _initializer(inducing_index_points_initializer)
         self.unconstrained_observation_noise_variance_initializer = _initializer(
             unconstrained_observation_noise_variance_initializer

@@ -30,7 +30,8 @@ class NegativeLogLikelihood(keras.losses.Loss):
         dtype: of `keras.losses.Loss`.
 
     Call arguments:
-        y_true: batch + event shape; cast to the distribution's dtype, so that levels may be of any type.
+        y_true: batch + event shape; cast to the distribution's dtype, so that levels may be of any type. A last axis
+            of size 1 may be missing or too many, as in Keras.
         y_pred: output of a layer of `keras_vae.layers`, or another `tfd.Distribution`.
         sample_weight: batch shape, or None.
 
@@ -39,7 +40,7 @@ class NegativeLogLikelihood(keras.losses.Loss):
 
     Raises:
         TypeError: if the model's output is no distribution.
-        ValueError: if `y_true` or the mask has more axes than the distribution.
+        ValueError: if `y_true` has other axes than the distribution, or the mask more.
 
     Example:
 
@@ -60,14 +61,7 @@ class NegativeLogLikelihood(keras.losses.Loss):
         if not isinstance(y_pred, tfd.Distribution) and _is_symbolic():
             return tf.zeros([], self.dtype)
         distribution = as_distribution(y_pred)
-        y_true = tf.cast(y_true, distribution.dtype)
-        rank = distribution.batch_shape.rank
-        if rank and y_true.shape.rank > rank + distribution.event_shape.rank:
-            raise ValueError(
-                "`y_true` must have the axes of the distribution's batch and event, or it would be broadcast against "
-                f"the batch. Received: y_true.shape={y_true.shape}, batch_shape={distribution.batch_shape}, "
-                f"event_shape={distribution.event_shape}"
-            )
+        y_true = _aligned(tf.cast(y_true, distribution.dtype), distribution)
         losses = -distribution.log_prob(y_true)
         mask = getattr(y_pred, "_keras_mask", None)
         if mask is not None:
@@ -77,6 +71,10 @@ class NegativeLogLikelihood(keras.losses.Loss):
                     f"log-probability of their own. Received: mask.shape={mask.shape}, batch_shape={losses.shape}"
                 )
             losses._keras_mask = mask
+        if sample_weight is not None:
+            sample_weight = tf.convert_to_tensor(sample_weight)
+            while (sample_weight.shape.rank or 0) < (losses.shape.rank or 0):  # or [B] would weigh columns of [B, B]
+                sample_weight = sample_weight[..., None]
         # Keras would make a tensor of the distribution; given the losses, it weighs and reduces them.
         return super().__call__(losses, losses, sample_weight)
 
@@ -86,6 +84,33 @@ class NegativeLogLikelihood(keras.losses.Loss):
 
     def get_config(self) -> dict[str, Any]:
         return {**super().get_config(), "dtype": self.dtype}
+
+
+def _aligned(y_true: tf.Tensor, distribution: tfd.Distribution) -> tf.Tensor:
+    """Return `y_true` with the axes of batch and event: as Keras does, a last axis of size 1 is added or dropped.
+
+    Raises:
+        ValueError: if the axes still differ: `log_prob` would broadcast one against the other.
+    """
+    batch, event = distribution.batch_shape, distribution.event_shape
+    if batch.rank is None or event.rank is None:
+        return y_true
+    if y_true.shape.rank is None:
+        raise ValueError(
+            "The number of axes of `y_true` must be known: give targets of the same number of axes each time. "
+            f"Received: batch_shape={batch}, event_shape={event}"
+        )
+    shape = batch.concatenate(event)
+    if y_true.shape.rank == shape.rank - 1 and shape[-1] == 1:
+        return y_true[..., None]
+    if y_true.shape.rank == shape.rank + 1 and y_true.shape[-1] == 1 and batch.rank:
+        return y_true[..., 0]
+    if y_true.shape.rank == shape.rank or (batch.rank == 0 and y_true.shape.rank > shape.rank):
+        return y_true
+    raise ValueError(
+        "`y_true` must have the axes of the distribution's batch and event, or one would be broadcast against the "
+        f"other. Received: y_true.shape={y_true.shape}, batch_shape={batch}, event_shape={event}"
+    )
 
 
 def _is_symbolic() -> bool:

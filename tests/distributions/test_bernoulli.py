@@ -140,6 +140,13 @@ def test_gradients_of_what_was_broadcast_have_its_shape_and_are_those_of_plain_o
         np.testing.assert_allclose(tape.gradient(ours, variable), tape.gradient(plain, variable), rtol=64 * EPS64)
 
 
+@pytest.mark.parametrize("cls", [Bernoulli, SoftBernoulli])
+def test_certain_pixels_have_probability_one_or_zero(cls):
+    """Probabilities of 0 and 1 are logits of -inf and inf."""
+    np.testing.assert_array_equal(cls(probs=[0.0, 1.0]).log_prob([0.0, 1.0]), [0, 0])
+    np.testing.assert_array_equal(cls(logits=[-np.inf, np.inf]).log_prob([1.0, 0.0]), [-np.inf, -np.inf])
+
+
 def test_the_second_derivative_is_minus_the_variance():
     logits = tf.Variable(f64(MODERATE))
     with tf.GradientTape() as outer:

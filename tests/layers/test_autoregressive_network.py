@@ -33,6 +33,7 @@ ARGUMENTS = {
     "bias_regularizer": "l1",
     "kernel_constraint": "max_norm",
     "bias_constraint": "non_neg",
+    "validate_args": True,
     "seed": 5,
 }
 ORDERS = {

@@ -4,6 +4,7 @@ import keras
 import numpy as np
 import pytest
 import tensorflow as tf
+from tensorflow_probability import bijectors as tfb
 from tensorflow_probability import distributions as tfd
 
 import keras_vae as kv
@@ -228,3 +229,9 @@ def test_an_input_that_is_no_distribution_raises():
 def test_a_distribution_of_scalars_raises():
     with pytest.raises(ValueError, match=r"a distribution of vectors. Received: inputs.event_shape=\(\)"):
         AutoregressiveTransform(made())(DistributionLambda(lambda t: tfd.Normal(t, 1.0))(tf.zeros([3, 2])))
+
+
+def test_a_network_of_tf_keras_is_refused():
+    made = tfb.AutoregressiveNetwork(params=2, event_shape=[2])
+    with pytest.raises(TypeError, match=r"keras_vae.layers.AutoregressiveNetwork has the arguments of TFP's"):
+        AutoregressiveTransform(made)

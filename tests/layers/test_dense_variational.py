@@ -6,6 +6,7 @@ import keras
 import numpy as np
 import pytest
 import tensorflow as tf
+from tensorflow_probability import bijectors as tfb
 from tensorflow_probability import distributions as tfd
 
 from keras_vae import layers
@@ -187,6 +188,18 @@ def test_a_batch_of_posteriors_gives_a_batch_of_outputs():
     np.testing.assert_allclose(layer(X), expected, rtol=0, atol=16 * EPS * np.abs(expected).max())
 
 
+def test_the_divergence_of_a_batch_of_posteriors_is_their_mean():
+    loc = RNG.normal(size=(5, 8)).astype("float32")
+    prior = unit_normal(tf.zeros([8]))
+    layer = make(
+        posterior=lambda *_: layers.DistributionLambda(lambda _: unit_normal(loc)),
+        prior=lambda *_: lambda _: prior,
+        kl_use_exact=True,
+    )
+    layer(X)
+    np.testing.assert_allclose(layer.losses, [(loc**2).sum(-1).mean() / 2], rtol=64 * EPS)
+
+
 def test_sequences_share_the_kernel():
     layer = make()
     x = RNG.normal(size=(2, 5, 3)).astype("float32")
@@ -238,3 +251,13 @@ def test_bad_input_raises():
         make().build([None, None])
     with pytest.raises(ValueError, match="min_ndim=2, found ndim=1"):
         make()(X[0])
+
+
+def test_what_keras_would_not_train_is_refused():
+    scale = tf.Variable(1.0, name="scale")
+    for posterior in (
+        lambda *_: lambda _: tfd.Independent(tfd.Normal(tf.zeros([8]), scale), 1),
+        lambda *_: tfb.Scale(scale),  # a tf.Module with a variable, as layers of tf_keras are
+    ):
+        with pytest.raises(TypeError, match=r"must return layers of Keras 3.* with the variables \['scale:0'\]"):
+            make(posterior=posterior)(X)

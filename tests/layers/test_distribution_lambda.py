@@ -645,6 +645,31 @@ def test_a_python_lambda_is_loaded_with_safe_mode_off_only(tmp_path):
     np.testing.assert_array_equal(loaded(X).log_prob(0.5), model(X).log_prob(0.5))
 
 
+@pytest.mark.filterwarnings("ignore:The object being serialized includes a `lambda`:UserWarning")
+def test_a_loaded_lambda_that_lacks_a_name_says_what_to_do(tmp_path):
+    model = keras.Sequential([keras.Input((2,)), DistributionLambda(lambda t: tfd.Normal(t, 1.0))])
+    model.save(tmp_path / "model.keras")
+    with pytest.raises(NameError, match=r"'tfd' is not defined in a lambda of .*register_keras_serializable"):
+        keras.saving.load_model(tmp_path / "model.keras", safe_mode=False)(tf.zeros([1, 2]))
+
+
+def test_a_trainable_variable_of_the_surroundings_is_warned_of():
+    scale, fixed = tf.Variable(1.0, name="scale"), tf.Variable(1.0, trainable=False)
+    with pytest.warns(UserWarning, match=r"uses the variables \['scale:0'\], which Keras will neither train nor save"):
+        DistributionLambda(lambda t: tfd.Normal(t, scale))
+    DistributionLambda(lambda t: tfd.Normal(t, fixed))  # no warning, which would be an error here
+
+
+def test_a_joint_distribution_needs_a_function_to_be_a_tensor():
+    def joint(t):
+        return tfd.JointDistributionSequential([tfd.Normal(t[..., 0], 1.0), tfd.Normal(t[..., 1], 1.0)])
+
+    with pytest.raises(TypeError, match="A joint distribution is several tensors.* Received: JointDistribution"):
+        DistributionLambda(joint)(tf.zeros([3, 2]))
+    y = DistributionLambda(joint, lambda d: tf.stack(d.sample(), -1))(tf.zeros([3, 2]))
+    assert tf.convert_to_tensor(y).shape == [3, 2]
+
+
 def test_masks_pass_through():
     layer = DistributionLambda(normal)
     assert layer.supports_masking

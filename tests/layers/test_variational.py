@@ -462,11 +462,11 @@ from keras_vae import layers
 x = np.random.default_rng(0).normal(size=(8, 4)).astype("float32")
 strategy = tf.distribute.MirroredStrategy(["CPU:0", "CPU:1"])
 
-def point(kernel_size, bias_size, dtype):
-    # Normal(loc, 1) with a trained location, which stands for the weights
+def unit_normal(kernel_size, bias_size, dtype):
+    # Normal(loc, 1) with a trained location, of which all replicas have one draw
     return keras.Sequential([
         layers.VariableLayer(kernel_size + bias_size, initializer="random_normal"),
-        layers.DistributionLambda(lambda t: tfd.Independent(tfd.Normal(t, 1.0), 1), "mean"),
+        layers.DistributionLambda(lambda t: tfd.Independent(tfd.Normal(t, 1.0), 1), seed=3),
     ])
 
 def fit(name, scope):
@@ -476,7 +476,7 @@ def fit(name, scope):
         model = keras.Sequential([
             keras.Input((4,)),
             layers.DenseReparameterization(3, seed=1),
-            layers.DenseVariational(2, point, point, kl_use_exact=True)
+            layers.DenseVariational(2, unit_normal, unit_normal, kl_use_exact=True)
             if name == "DenseVariational"
             else getattr(layers, name)(2, kernel_posterior_tensor_fn=tensor_fn, seed=2),
         ])

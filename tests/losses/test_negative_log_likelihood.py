@@ -203,8 +203,41 @@ def test_an_output_that_is_no_distribution_raises():
         model_of().fit(X, PARAMS, verbose=0)
 
 
-def test_a_target_that_would_be_broadcast_against_the_batch_raises():
-    """[6, 1] against batch [6] would score every target under every distribution."""
-    y = DistributionLambda(lambda t: tfd.Normal(t[:, 0], 1.0))(X)
-    with pytest.raises(ValueError, match=r"`y_true` must have the axes .*y_true.shape=\(6, 1\), batch_shape=\(6,\)"):
-        NegativeLogLikelihood()(Y[:, :1], y)
+@pytest.mark.parametrize(
+    ("layer", "size", "y"),
+    [
+        (layers.IndependentNormal(1), 2, Y[:, 0]),
+        (layers.MixtureNormal(2, [1]), 6, Y[:, 0]),
+        (layers.DistributionLambda(lambda t: tfd.Normal(t[..., 0], 1.0)), 4, Y[:, :1]),
+    ],
+    ids=["an axis too few", "an axis too few, of a mixture", "an axis too many"],
+)
+def test_a_last_axis_of_size_one_may_be_missing_or_too_many_in_the_target(layer, size, y):
+    """As with a loss that Keras wraps; broadcasting [B] against [B, 1] would score every pair."""
+    model = model_of(layer, size=size)
+    distribution = model(X)
+    aligned = y.reshape([6, *distribution.event_shape])
+    expected = -tf.reduce_mean(distribution.log_prob(aligned))
+    np.testing.assert_allclose(model.evaluate(X, y, verbose=0), expected, rtol=1e-5)
+
+
+def test_weights_of_examples_weigh_rows_also_where_the_batch_is_a_square():
+    y, target = tfd.Normal(np.zeros((3, 3), "float32"), 1.0), np.arange(9, dtype="float32").reshape(3, 3)
+    weights = np.array([1.0, 0.0, 0.0], "float32")
+    loss = NegativeLogLikelihood()(target, y, sample_weight=weights)
+    np.testing.assert_allclose(loss, (weights[:, None] * -y.log_prob(target).numpy()).mean(), rtol=1e-6)
+
+
+def test_targets_of_an_unknown_number_of_axes_raise():
+    @tf.function(input_signature=[tf.TensorSpec(None)])
+    def loss(y):
+        return NegativeLogLikelihood()(y, p_y())
+
+    with pytest.raises(ValueError, match="The number of axes of `y_true` must be known"):
+        loss.get_concrete_function()
+
+
+@pytest.mark.parametrize("shape", [(6,), (2,), (6, 1, 2)])
+def test_a_target_of_other_axes_raises(shape):
+    with pytest.raises(ValueError, match="`y_true` must have the axes of the distribution's batch and event"):
+        NegativeLogLikelihood()(np.zeros(shape, "float32"), p_y())
