@@ -67,10 +67,11 @@ class ObjectiveModel(keras.Model):
         single_graph = not kwargs.get("run_eagerly", False) and self.distribute_strategy.num_replicas_in_sync == 1
         kwargs = {"jit_compile": "auto", "steps_per_execution": 32 if single_graph else 1, **kwargs}
         if kwargs["jit_compile"] == "auto":
-            kwargs["jit_compile"] = single_graph and self._gains_from_xla()
+            kwargs["jit_compile"] = single_graph and self.gains_from_xla()
         super().compile(optimizer, **kwargs)
 
-    def _gains_from_xla(self) -> bool:
+    def gains_from_xla(self) -> bool:
+        """Return whether compiling with XLA pays: everywhere but for convolutions on a CPU."""
         on_accelerator = bool(tf.config.list_physical_devices("GPU"))
         convolves = any(hasattr(layer, "kernel_size") for layer in self._flatten_layers())
         return on_accelerator or not convolves

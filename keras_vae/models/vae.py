@@ -7,11 +7,13 @@ from collections.abc import Sequence
 from typing import Any
 
 import keras
+import numpy as np
 import tensorflow as tf
 from tensorflow_probability import distributions as tfd
 
 from keras_vae import random
 from keras_vae.data.support import check_support, is_normalized
+from keras_vae.evaluation.importance_sampling import log_marginal
 from keras_vae.layers import as_distribution
 from keras_vae.models.for_images import image_decoder, image_encoder
 from keras_vae.models.objective_model import ObjectiveModel
@@ -210,6 +212,14 @@ class VAE(ObjectiveModel):
         """
         seed = self._next_seed() if seed is None else seed
         return ELBO(num_samples=num_samples)(self, self.check(x), seed=seed).elbo
+
+    def log_marginal(self, x: Any, num_samples: int = 1000, seed: Any = None) -> tuple[np.ndarray, np.ndarray]:
+        """Return log p(x) of each example in nats, [N], and its standard error, by importance sampling.
+
+        See `keras_vae.evaluation.log_marginal`, which also tells the effective sample size.
+        """
+        estimate = log_marginal(self, x, num_samples, self._next_seed() if seed is None else seed)
+        return estimate.log_marginal, estimate.standard_error
 
     def check(self, x: Any) -> tf.Tensor:
         """Return eager `x` as a tensor after the check of the likelihood's support."""
