@@ -81,12 +81,13 @@ def batch_mean(values: tf.Tensor, sample_weight: tf.Tensor | None = None) -> tf.
     two examples, one of weight 0 as none. (Keras calls it "mean_with_sample_weight".)
 
     Args:
-        values: [B].
+        values: [B, ...].
         sample_weight: [B] (or [B, 1]), or None for equal weights.
 
     Returns:
-        Scalar.
+        Tensor [...].
     """
-    weight = tf.ones_like(values) if sample_weight is None else tf.cast(sample_weight, values.dtype)
-    weight = tf.reshape(weight, tf.shape(values))
-    return tf.math.divide_no_nan(tf.reduce_sum(weight * values), sum_over_replicas(tf.reduce_sum(weight)))
+    num_rows = tf.shape(values)[0]
+    weight = tf.ones([num_rows], values.dtype) if sample_weight is None else tf.cast(sample_weight, values.dtype)
+    weighted = tf.reshape(weight, [num_rows, *[1] * (values.shape.rank - 1)]) * values
+    return tf.math.divide_no_nan(tf.reduce_sum(weighted, axis=0), sum_over_replicas(tf.reduce_sum(weight)))

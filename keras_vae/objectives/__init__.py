@@ -1,6 +1,22 @@
 """Objectives: functions of log-probabilities, per example, in nats."""
 
-from keras_vae.objectives.elbo import ELBO, LossTerms, bits_per_dim
-from keras_vae.objectives.kl import has_closed_form_kl, kl_divergence, monte_carlo_kl
+from keras_vae.objectives.elbo import ELBO
+from keras_vae.objectives.free_bits import FreeBits
+from keras_vae.objectives.iwae import IWAE
+from keras_vae.objectives.kl import entropy_kl, has_closed_form_kl, kl_divergence, kl_per_dimension, monte_carlo_kl
+from keras_vae.objectives.loss_terms import LossTerms, bits_per_dim
+from keras_vae.objectives.schedules import CyclicSchedule
 
-__all__ = ["ELBO", "LossTerms", "bits_per_dim", "has_closed_form_kl", "kl_divergence", "monte_carlo_kl"]
+__all__ = [
+    "ELBO",
+    "IWAE",
+    "CyclicSchedule",
+    "FreeBits",
+    "LossTerms",
+    "bits_per_dim",
+    "entropy_kl",
+    "has_closed_form_kl",
+    "kl_divergence",
+    "kl_per_dimension",
+    "monte_carlo_kl",
+]

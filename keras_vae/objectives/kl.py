@@ -1,4 +1,4 @@
-"""KL(q, p): in closed form where TFP registers it, else by Monte Carlo."""
+"""KL(q, p) per example, in nats: in closed form where TFP registers it, else from draws of q."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Any
 import tensorflow as tf
 from tensorflow_probability import distributions as tfd
 
-__all__ = ["has_closed_form_kl", "kl_divergence", "monte_carlo_kl"]
+__all__ = ["entropy_kl", "has_closed_form_kl", "kl_divergence", "kl_per_dimension", "monte_carlo_kl"]
 
 
 def kl_divergence(q_z: tfd.Distribution, p_z: tfd.Distribution, z: tf.Tensor) -> tf.Tensor:
@@ -33,6 +33,30 @@ def monte_carlo_kl(q_z: tfd.Distribution, p_z: tfd.Distribution, z: tf.Tensor, a
     `axis` says which axes of the log-ratio number the draws: one, several, or None for all.
     """
     return tf.reduce_mean(q_z.log_prob(z) - p_z.log_prob(z), axis=axis)
+
+
+def entropy_kl(q_z: tfd.Distribution, p_z: tfd.Distribution, z: tf.Tensor) -> tf.Tensor:
+    """Return -mean_s log p(z_s) - H[q], unbiased for KL(q, p) in nats; arguments as in `kl_divergence`.
+
+    The entropy of q is in closed form: the posterior must have one.
+    """
+    return -tf.reduce_mean(p_z.log_prob(z), axis=0) - q_z.entropy()
+
+
+def kl_per_dimension(q_z: tfd.Distribution, p_z: tfd.Distribution) -> tf.Tensor:
+    """Return KL(q(z_j|x), p(z_j)), [B, D], in nats, of a diagonal normal posterior and prior.
+
+    Raises:
+        ValueError: if one of the two is not a `tfd.MultivariateNormalDiag`, whose dimensions are independent.
+    """
+    for name, distribution in (("posterior", q_z), ("prior", p_z)):
+        if not isinstance(distribution, tfd.MultivariateNormalDiag):
+            raise ValueError(
+                f"The KL divides into dimensions only where the {name} is a MultivariateNormalDiag. "
+                f"Received: {type(distribution).__name__}"
+            )
+    q_j, p_j = (tfd.Normal(d.mean(), d.stddev()) for d in (q_z, p_z))
+    return tfd.kl_divergence(q_j, p_j)
 
 
 def has_closed_form_kl(q_z: tfd.Distribution, p_z: tfd.Distribution) -> bool:

@@ -48,13 +48,38 @@ def test_bits_per_dim_of_a_fair_coin_is_one():
 
 @pytest.mark.parametrize(
     ("arguments", "message"),
-    [({"beta": -1}, "`beta` must not be negative. Received: beta=-1"), ({"num_samples": 0}, "`num_samples` must be 1")],
+    [
+        ({"beta": -1}, "`beta` must not be negative. Received: beta=-1"),
+        ({"num_samples": 0}, "`num_samples` must be 1"),
+        ({"form": "elbow"}, "`form` must be one of kl, entropy, log_ratio. Received: form='elbow'"),
+        ({"gradient": "reinforce"}, "`gradient` must be one of pathwise, .*. Received: gradient='reinforce'"),
+        ({"gradient": "sticking_the_landing"}, "differentiates the form \"log_ratio\": pass it. Received: form='kl'"),
+        ({"form": "log_ratio", "gradient": "score_function"}, "needs 2 draws or more. Received: num_samples=1"),
+    ],
 )
 def test_bad_arguments_are_refused(arguments, message):
     with pytest.raises(ValueError, match=message):
         ELBO(**arguments)
 
 
+def test_the_three_forms_agree_in_the_mean(make_vae, binary_images):
+    """Means over 4,000 draws within 4 standard errors of their difference."""
+    vae, x = make_vae(), np.tile(binary_images[:1], (4_000, 1, 1, 1))
+    elbos = [
+        ELBO(form=form)(vae, x, seed=seed).elbo.numpy() for seed, form in enumerate(("kl", "entropy", "log_ratio"))
+    ]
+    for i, j in ((0, 1), (0, 2), (1, 2)):
+        difference = elbos[i].astype("float64") - elbos[j]
+        assert abs(difference.mean()) < 4 * difference.std(ddof=1) / np.sqrt(4_000)
+        assert np.max(np.abs(difference)) > 0.1  # three estimators, not one
+
+
 def test_config_survives_serialisation():
-    objective = keras.saving.deserialize_keras_object(keras.saving.serialize_keras_object(ELBO(0.3, 7)))
-    assert (objective.beta, objective.num_samples) == (0.3, 7)
+    objective = ELBO(0.3, 7, "log_ratio", "score_function")
+    restored = keras.saving.deserialize_keras_object(keras.saving.serialize_keras_object(objective))
+    assert (restored.beta, restored.num_samples, restored.form, restored.gradient) == (
+        0.3,
+        7,
+        "log_ratio",
+        "score_function",
+    )
