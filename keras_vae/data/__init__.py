@@ -1,5 +1,6 @@
 """What x is: loading, splits, pixels, batches, and the support a likelihood scores."""
 
+from keras_vae.data import synthetic
 from keras_vae.data.images import Batches, Split, as_batches
 from keras_vae.data.loading import ImageData, load
 from keras_vae.data.pixels import Binarize, Dequantize, Pixels, Quantize, Unit, pixels
@@ -20,4 +21,5 @@ __all__ = [
     "load",
     "pixels",
     "support_of",
+    "synthetic",
 ]

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 import tensorflow as tf
+from tensorflow_probability import distributions as tfd
 
 from keras_vae import random
 from keras_vae.data.images import as_batches
@@ -34,27 +35,44 @@ class LogMarginal(NamedTuple):
     standard_error: np.ndarray
     effective_sample_size: np.ndarray
 
+    @classmethod
+    def of_log_sums(cls, log_sum: np.ndarray, log_sum_of_squares: np.ndarray, num_samples: int) -> LogMarginal:
+        """Return the estimates of log sum_s w_s and log sum_s w_s^2, [N], over `num_samples` weights w_s."""
+        effective = np.exp(2 * log_sum - log_sum_of_squares)
+        with np.errstate(invalid="ignore"):  # one sample has no standard error: not a number
+            variance = (num_samples / effective - 1) / np.float64(num_samples - 1)
+        return cls(log_sum - math.log(num_samples), np.sqrt(np.maximum(variance, 0)), effective)
 
-def log_importance_weights(vae: VAE, x: tf.Tensor, num_samples: int, seed: Any, first_row: Any = 0) -> tf.Tensor:
-    """Return log w = log p(x|z) + log p(z) - log q(z|x), [S, B], in nats, at `num_samples` draws of q(z|x).
 
-    The mean of w over the draws is an unbiased estimate of p(x).
+def log_importance_weights(
+    vae: VAE, x: tf.Tensor, num_samples: int, seed: Any, first_row: Any = 0, proposal: str = "posterior"
+) -> tf.Tensor:
+    """Return log w = log p(x|z) + log p(z) - log r(z), [S, B], in nats, at `num_samples` draws of the proposal r.
+
+    The mean of w over the draws is an unbiased estimate of p(x). Arguments as in `log_marginal`.
     """
+    if proposal == "prior":  # of which every example gets draws of its own
+        z = random.sample(tfd.BatchBroadcast(vae.prior(), tf.shape(x)[:1]), num_samples, seed, first_row)
+        return vae.log_likelihood(x, z)
     q_z = vae.encode(x)
     z = random.sample(q_z, num_samples, seed, first_row)
     return vae.log_likelihood(x, z) + vae.prior().log_prob(z) - q_z.log_prob(z)
 
 
-def log_marginal(vae: VAE, data: Any, num_samples: int = 1000, seed: Any = 0) -> LogMarginal:
+def log_marginal(
+    vae: VAE, data: Any, num_samples: int = 1000, seed: Any = 0, proposal: str = "posterior"
+) -> LogMarginal:
     """Estimate log p(x) of each example by importance sampling, in compiled steps of bounded memory.
 
-        log p(x) ~ log(mean_s w_s),  w_s = p(x|z_s) p(z_s) / q(z_s|x),  z_s ~ q(z|x)
+        log p(x) ~ log(mean_s w_s),  w_s = p(x|z_s) p(z_s) / r(z_s),  z_s ~ r
 
     Args:
         vae: built model.
         data: array, tensor, `keras_vae.data.Split` or unbatched `tf.data.Dataset`.
         num_samples: S, any number.
-        seed: of the pixels' draws and of the posterior's noise.
+        seed: of the pixels' draws and of the proposal's noise.
+        proposal: r, the "posterior" q(z|x) or the "prior" p(z); the latter is naive Monte Carlo, whose error
+            grows with the latent dimension until no number of samples will do.
 
     Returns:
         `LogMarginal`, in the order of the data.
@@ -77,6 +95,8 @@ def log_marginal(vae: VAE, data: Any, num_samples: int = 1000, seed: Any = 0) ->
     """
     if num_samples < 1:
         raise ValueError(f"`num_samples` must be 1 or more. Received: num_samples={num_samples}")
+    if proposal not in ("posterior", "prior"):
+        raise ValueError(f"`proposal` must be posterior or prior. Received: proposal={proposal!r}")
     if not vae.is_normalized:
         raise ValueError(
             "Grey targets under a soft Bernoulli have no log p(x): evaluate with a likelihood. "
@@ -92,7 +112,7 @@ def log_marginal(vae: VAE, data: Any, num_samples: int = 1000, seed: Any = 0) ->
         """Return log sum_s w_s and log sum_s w_s^2, [2, B]."""
 
         def add(sums: tf.Tensor, chunk: Any, size: int) -> tf.Tensor:
-            log_w = log_importance_weights(vae, x, size, random.fold_in(seed, chunk), first_row)
+            log_w = log_importance_weights(vae, x, size, random.fold_in(seed, chunk), first_row, proposal)
             new = tf.stack([tf.reduce_logsumexp(log_w, 0), tf.reduce_logsumexp(2 * log_w, 0)])
             return tf.reduce_logsumexp(tf.stack([sums, new]), 0)
 
@@ -109,6 +129,4 @@ def log_marginal(vae: VAE, data: Any, num_samples: int = 1000, seed: Any = 0) ->
         log_sums(vae.check(x), seed, tf.constant(step * batch_size)).numpy() for step, x in enumerate(batches.epoch(0))
     ]
     log_sum, log_sum_of_squares = np.concatenate(sums, axis=1).astype(np.float64)
-    effective = np.exp(2 * log_sum - log_sum_of_squares)
-    variance = (num_samples / effective - 1) / (num_samples - 1) if num_samples > 1 else np.full_like(effective, np.nan)
-    return LogMarginal(log_sum - math.log(num_samples), np.sqrt(np.maximum(variance, 0)), effective)
+    return LogMarginal.of_log_sums(log_sum, log_sum_of_squares, num_samples)

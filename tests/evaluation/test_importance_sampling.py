@@ -97,6 +97,13 @@ def test_the_models_method_gives_the_same_numbers(x, stretched):
     np.testing.assert_array_equal(standard_error, estimate.standard_error)
 
 
+def test_naive_monte_carlo_from_the_prior_agrees_and_needs_more_samples(model, x, stretched):
+    naive = log_marginal(stretched, x, num_samples=5000, seed=3, proposal="prior")
+    assert np.all(np.abs(naive.log_marginal - model.log_marginal(x)) < 4 * naive.standard_error)
+    better = log_marginal(stretched, x, num_samples=5000, seed=3)
+    assert np.all(naive.effective_sample_size < better.effective_sample_size)
+
+
 def test_the_mean_elbo_lies_below(x, stretched):
     elbo = stretched.elbo(x, num_samples=100, seed=0)
     assert np.mean(elbo) < log_marginal(stretched, x, 1000).log_marginal.mean()
@@ -105,6 +112,8 @@ def test_the_mean_elbo_lies_below(x, stretched):
 def test_bad_input_is_told(make_vae, stretched, x):
     with pytest.raises(ValueError, match="`num_samples` must be 1 or more. Received: num_samples=0"):
         log_marginal(stretched, x, num_samples=0)
+    with pytest.raises(ValueError, match="`proposal` must be posterior or prior. Received: proposal='q'"):
+        log_marginal(stretched, x, proposal="q")
     with pytest.raises(ValueError, match=r"scores \{0, 1\}"):
         log_marginal(make_vae(), np.full([2, 4, 4, 1], 0.5))
     soft = kv.VAE.for_images((4, 4, 1), 2, likelihood="soft-bernoulli")

@@ -1,0 +1,202 @@
+"""Models whose log p(x) is known, to learn from and to test with.
+
+Each has `sample(num_samples, seed)` -> x [N, E] and the exact `log_prob(x)` [N] in nats. All compute in float64.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import itertools
+import math
+from typing import Any
+
+import numpy as np
+import tensorflow as tf
+from tensorflow_probability import distributions as tfd
+
+from keras_vae import random
+
+__all__ = ["BernoulliLatents", "GaussianMixture", "LinearGaussian", "Ring"]
+
+
+@dataclasses.dataclass(frozen=True)
+class LinearGaussian:
+    """z ~ N(0, I), x | z ~ N(W z + b, sigma^2 I): probabilistic PCA.
+
+    With few latents in many dimensions and a small sigma, x lies near a linear manifold of known dimension.
+
+    Args:
+        weight: W [E, D].
+        bias: b [E].
+        sigma: standard deviation of the noise.
+
+    Example:
+
+    >>> model = LinearGaussian.random(dimensions=100, latent_dim=3, sigma=0.1)
+    >>> x = model.sample(5, seed=0)
+    >>> x.shape, model.log_prob(x).shape, model.posterior(x).event_shape.as_list()
+    ((5, 100), (5,), [3])
+
+    References:
+        Tipping & Bishop (1999), "Probabilistic principal component analysis", Eq. 3 and 7.
+    """
+
+    weight: np.ndarray
+    bias: np.ndarray
+    sigma: float
+
+    @classmethod
+    def random(cls, dimensions: int, latent_dim: int, sigma: float = 0.1, seed: int = 0) -> LinearGaussian:
+        """Return a model whose W has orthonormal columns, drawn from `seed`, and whose b is 0."""
+        normal = np.random.default_rng(seed).normal(size=(dimensions, latent_dim))
+        return cls(np.linalg.qr(normal)[0], np.zeros(dimensions), sigma)
+
+    def likelihood(self, z: Any) -> tfd.MultivariateNormalDiag:
+        """Return p(x|z) for z [..., D]."""
+        loc = tf.linalg.matvec(tf.constant(self.weight, tf.float64), z) + self.bias
+        return tfd.MultivariateNormalDiag(loc, self.sigma * tf.ones(len(self.bias), tf.float64))
+
+    def posterior(self, x: Any) -> tfd.MultivariateNormalTriL:
+        """Return p(z|x) for x [..., E]: N(M^-1 W' (x - b), sigma^2 M^-1), M = W' W + sigma^2 I."""
+        m = self.weight.T @ self.weight + self.sigma**2 * np.eye(self.weight.shape[1])
+        loc = np.linalg.solve(m, self.weight.T @ (np.asarray(x, np.float64) - self.bias)[..., None])[..., 0]
+        return tfd.MultivariateNormalTriL(loc, np.linalg.cholesky(self.sigma**2 * np.linalg.inv(m)))
+
+    def marginal(self) -> tfd.MultivariateNormalTriL:
+        """Return p(x) = N(b, W W' + sigma^2 I)."""
+        covariance = self.weight @ self.weight.T + self.sigma**2 * np.eye(len(self.bias))
+        return tfd.MultivariateNormalTriL(tf.constant(self.bias, tf.float64), np.linalg.cholesky(covariance))
+
+    def sample(self, num_samples: int, seed: Any = 0) -> np.ndarray:
+        return random.sample(self.marginal(), num_samples, seed).numpy()
+
+    def log_prob(self, x: Any) -> np.ndarray:
+        return self.marginal().log_prob(np.asarray(x, np.float64)).numpy()
+
+
+@dataclasses.dataclass(frozen=True)
+class GaussianMixture:
+    """x ~ sum_k probs_k N(locs_k, sigma^2 I).
+
+    Args:
+        probs: [K].
+        locs: [K, E].
+        sigma: standard deviation of each component.
+
+    Example:
+
+    >>> GaussianMixture.on_a_circle(8).sample(5).shape
+    (5, 2)
+    """
+
+    probs: np.ndarray
+    locs: np.ndarray
+    sigma: float
+
+    @classmethod
+    def on_a_circle(cls, num_components: int, radius: float = 2.0, sigma: float = 0.2) -> GaussianMixture:
+        """Return equally weighted components on a circle in the plane."""
+        angle = 2 * math.pi * np.arange(num_components) / num_components
+        locs = radius * np.stack([np.cos(angle), np.sin(angle)], axis=-1)
+        return cls(np.full(num_components, 1 / num_components), locs, sigma)
+
+    def sample(self, num_samples: int, seed: Any = 0) -> np.ndarray:
+        seed = random.as_seed(seed)
+        chosen = random.sample(tfd.Categorical(probs=self.probs), num_samples, random.fold_in(seed, 0)).numpy()
+        noise = random.normal([num_samples, self.locs.shape[1]], random.fold_in(seed, 1), dtype=tf.float64)
+        return self.locs[chosen] + self.sigma * noise.numpy()
+
+    def log_prob(self, x: Any) -> np.ndarray:
+        components = tfd.MultivariateNormalDiag(self.locs, self.sigma * np.ones_like(self.locs))
+        log_probs = components.log_prob(np.asarray(x, np.float64)[..., None, :]) + np.log(self.probs)
+        return tf.reduce_logsumexp(log_probs, axis=-1).numpy()
+
+
+@dataclasses.dataclass(frozen=True)
+class Ring:
+    """z ~ N(0, I) in the plane, x | z ~ N(g(z), sigma^2 I), g(z) = z / 10 + z / ||z||: a ring with a hole.
+
+    In polar coordinates z = (r, angle), the integral over the angle is a Bessel function I0, and that over r is
+    done by Gauss-Legendre quadrature:
+
+        p(x) = integral r exp(-r^2 / 2) exp(-(||x||^2 + m^2) / (2 sigma^2)) I0(m ||x|| / sigma^2) dr / (2 pi sigma^2)
+
+    with m = 1 + r / 10.
+
+    Args:
+        sigma: standard deviation of the noise.
+
+    Example:
+
+    >>> ring = Ring(0.1)
+    >>> bool(ring.log_prob([[1.1, 0.]])[0] > ring.log_prob([[0., 0.]])[0] + 30)
+    True
+
+    References:
+        Doersch (2016), "Tutorial on Variational Autoencoders", Fig. 2.
+    """
+
+    sigma: float = 0.1
+
+    def decode(self, z: np.ndarray) -> np.ndarray:
+        """Return g(z)."""
+        return z / 10 + z / np.linalg.norm(z, axis=-1, keepdims=True)
+
+    def sample(self, num_samples: int, seed: Any = 0) -> np.ndarray:
+        noise = random.normal([num_samples, 2, 2], seed, dtype=tf.float64).numpy()
+        return self.decode(noise[:, 0]) + self.sigma * noise[:, 1]
+
+    def log_prob(self, x: Any) -> np.ndarray:
+        nodes, weights = np.polynomial.legendre.leggauss(100)
+        r, weights = 5 * (nodes + 1), 5 * weights  # beyond r = 10 lies exp(-50) of z
+        m, norm = 1 + r / 10, np.linalg.norm(x, axis=-1)[..., None]
+        log_i0e = np.log(tf.math.bessel_i0e(tf.constant(m * norm / self.sigma**2, tf.float64)).numpy())
+        log_angle = log_i0e - (norm - m) ** 2 / (2 * self.sigma**2) - math.log(2 * math.pi * self.sigma**2)
+        return tf.reduce_logsumexp(np.log(weights * r) - r**2 / 2 + log_angle, axis=-1).numpy()
+
+
+@dataclasses.dataclass(frozen=True)
+class BernoulliLatents:
+    """z_j ~ Bernoulli(1/2), x_i | z ~ Bernoulli(logits = (W z + b)_i): log p(x) by a sum over all 2^D z.
+
+    Args:
+        weight: W [E, D]; D of 15 or less.
+        bias: b [E].
+
+    Raises:
+        ValueError: if there are too many z to enumerate.
+
+    Example:
+
+    >>> model = BernoulliLatents(np.ones([4, 3]), np.zeros(4))
+    >>> every_x = np.array(list(itertools.product([0, 1], repeat=4)))
+    >>> round(float(np.exp(model.log_prob(every_x)).sum()), 12)
+    1.0
+    """
+
+    weight: np.ndarray
+    bias: np.ndarray
+
+    def __post_init__(self) -> None:
+        if self.weight.shape[1] > 15:
+            raise ValueError(f"At most 15 latents can be enumerated. Received: weight.shape={self.weight.shape}")
+
+    def likelihood(self, z: Any) -> tfd.Independent:
+        """Return p(x|z) for z [..., D]."""
+        logits = tf.linalg.matvec(tf.constant(self.weight, tf.float64), tf.cast(z, tf.float64)) + self.bias
+        return tfd.Independent(tfd.Bernoulli(logits=logits, dtype=tf.float64), 1)
+
+    def every_z(self) -> np.ndarray:
+        """Return all latents, [2^D, D]."""
+        return np.array(list(itertools.product([0.0, 1.0], repeat=self.weight.shape[1])))
+
+    def sample(self, num_samples: int, seed: Any = 0) -> np.ndarray:
+        seed = random.as_seed(seed)
+        prior = tfd.Bernoulli(probs=tf.fill([self.weight.shape[1]], tf.constant(0.5, tf.float64)), dtype=tf.float64)
+        z = random.sample(tfd.Independent(prior, 1), num_samples, random.fold_in(seed, 0))
+        return random.sample(self.likelihood(z), 1, random.fold_in(seed, 1))[0].numpy()
+
+    def log_prob(self, x: Any) -> np.ndarray:
+        z = self.every_z()
+        log_joint = self.likelihood(z).log_prob(np.asarray(x, np.float64)[..., None, :]) - math.log(len(z))
+        return tf.reduce_logsumexp(log_joint, axis=-1).numpy()

@@ -1,0 +1,52 @@
+"""Annealing against probabilistic PCA, whose log p(x) is known."""
+
+import numpy as np
+import pytest
+
+from keras_vae.evaluation import annealed_log_marginal, log_marginal
+from tests.reference import linear_gaussian
+
+
+@pytest.fixture(scope="module")
+def model():
+    return linear_gaussian(orthogonal=False)
+
+
+@pytest.fixture(scope="module")
+def vae(model):
+    """A posterior too narrow and in the wrong place, from which importance sampling fails."""
+    return model.vae(np.zeros((5, 2)), np.zeros(2), np.array([0.25, 0.25]))
+
+
+@pytest.fixture(scope="module")
+def x():
+    return np.random.default_rng(1).normal(size=(20, 5))
+
+
+def test_annealing_is_within_four_standard_errors_where_importance_sampling_is_lost(model, vae, x):
+    exact = model.log_marginal(x)
+    annealed = annealed_log_marginal(vae, x, num_chains=64, num_steps=100, step_size=1.0)
+    estimate = annealed.estimate
+    assert 0.5 < annealed.acceptance_rate < 1
+    assert np.all(estimate.effective_sample_size > 5)
+    assert np.all(np.abs(estimate.log_marginal - exact) < 4 * estimate.standard_error)
+    plain = log_marginal(vae, x, num_samples=64)
+    assert np.median(plain.effective_sample_size) < 5
+    assert np.abs(plain.log_marginal - exact).mean() > 5 * np.abs(estimate.log_marginal - exact).mean()
+
+
+def test_at_the_true_posterior_the_weights_are_exact(x):
+    model = linear_gaussian()
+    _, covariance = model.posterior(x)
+    gain = model.weight @ covariance / model.sigma**2
+    vae = model.vae(gain, -model.bias @ gain, np.sqrt(np.diag(covariance)))
+    estimate = annealed_log_marginal(vae, x, num_chains=2, num_steps=3).estimate
+    np.testing.assert_allclose(estimate.log_marginal, model.log_marginal(x), rtol=1e-10)
+
+
+def test_the_estimate_of_p_x_is_unbiased(model, vae, x):
+    """2,000 single chains for one x: mean of w / p(x) within 4 standard errors of 1."""
+    repeated = np.repeat(x[:1], 2_000, 0)
+    single = annealed_log_marginal(vae, repeated, num_chains=1, num_steps=15, step_size=1.0, batch_size=2_000)
+    ratios = np.exp(single.estimate.log_marginal - model.log_marginal(x[:1]))
+    assert abs(ratios.mean() - 1) < 4 * ratios.std(ddof=1) / np.sqrt(2_000)
