@@ -15,7 +15,7 @@ from keras_vae.objectives import ELBO, bits_per_dim
 if TYPE_CHECKING:
     from keras_vae.models import VAE
 
-__all__ = ["Estimate", "evaluate"]
+__all__ = ["Estimate", "estimate", "evaluate"]
 
 
 class Estimate(NamedTuple):
@@ -23,6 +23,18 @@ class Estimate(NamedTuple):
 
     mean: float
     standard_error: float
+
+
+def estimate(values: np.ndarray) -> Estimate:
+    """Return the mean of one value an example, [N], and its standard error, s / sqrt(N).
+
+    Example:
+
+    >>> estimate(np.array([1.0, 3.0]))
+    Estimate(mean=2.0, standard_error=1.0)
+    """
+    spread = values.std(ddof=1) if values.size > 1 else math.nan
+    return Estimate(float(values.mean()), float(spread / math.sqrt(values.size)))
 
 
 def evaluate(vae: VAE, data: Any, num_samples: int = 1, batch_size: int = 500, seed: Any = 0) -> dict[str, Estimate]:
@@ -71,10 +83,4 @@ def evaluate(vae: VAE, data: Any, num_samples: int = 1, batch_size: int = 500, s
     else:
         values = {"elbo": elbo, "reconstruction_loss": -log_likelihood, "kl": kl}
         values["bits_per_dim"] = bits_per_dim(elbo, vae.event_shape)
-    return {name: _estimate(value) for name, value in values.items()}
-
-
-def _estimate(values: np.ndarray) -> Estimate:
-    """Return the mean and its standard error, s / sqrt(N)."""
-    spread = values.std(ddof=1) if values.size > 1 else math.nan
-    return Estimate(float(values.mean()), float(spread / math.sqrt(values.size)))
+    return {name: estimate(value) for name, value in values.items()}

@@ -1,0 +1,141 @@
+"""What the ELBO is made of over a data set, and what that says of the latent space."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
+import tensorflow as tf
+
+from keras_vae import random
+from keras_vae.data.images import as_batches
+from keras_vae.evaluation.elbo import Estimate, estimate
+from keras_vae.objectives.kl import kl_per_dimension
+
+if TYPE_CHECKING:
+    from keras_vae.models import VAE
+
+__all__ = ["Decomposition", "decompose", "diagnose"]
+
+_ACTIVE_VARIANCE = 0.01  # Burda et al. (2016), App. C
+_DRAWS_AT_ONCE = 100
+
+
+class Decomposition(NamedTuple):
+    """elbo = -reconstruction_loss - mutual_information - marginal_kl, in nats per example.
+
+    Attributes:
+        reconstruction_loss: -E_q log p(x|z).
+        mutual_information: I(x; z) under q(z|x) and the data. Its estimate cannot exceed log N.
+        marginal_kl: KL(q(z), p(z)) of the aggregate posterior q(z) = mean_n q(z|x_n): above 0 the prior draws z
+            that no x has (holes), or misses some that x have.
+        variance_of_means: [D], of the posterior's means over the data set: a dimension with less than 0.01 is
+            inactive.
+        kl_per_dimension: [D], mean over the data set; empty unless posterior and prior are diagonal normals.
+    """
+
+    reconstruction_loss: Estimate
+    mutual_information: Estimate
+    marginal_kl: Estimate
+    variance_of_means: np.ndarray
+    kl_per_dimension: np.ndarray
+
+    @property
+    def active_units(self) -> int:
+        """Dimensions of z whose posterior mean depends on x: its variance over the data is above 0.01."""
+        return int(np.sum(self.variance_of_means > _ACTIVE_VARIANCE))
+
+
+def decompose(vae: VAE, data: Any, batch_size: int = 500, seed: Any = 0) -> Decomposition:
+    """Split the ELBO over a data set of N examples into reconstruction, mutual information and marginal KL.
+
+        mean_n KL(q(z|x_n), p(z)) = I(x; z) + KL(q(z), p(z))
+
+    Both are estimated from one draw z_n of each posterior, with q(z_n) summed over all N posteriors, in N^2
+    evaluations of bounded memory.
+
+    Args:
+        vae: built model.
+        data: array, tensor, `keras_vae.data.Split` or unbatched `tf.data.Dataset`.
+        batch_size: examples at a time.
+        seed: of the pixels' draws and of the posterior's noise.
+
+    Returns:
+        `Decomposition`.
+
+    Raises:
+        ValueError: if the data lies outside the likelihood's support.
+
+    Example:
+
+    >>> vae = kv.VAE.for_images((4, 4, 1), latent_dim=2, seed=0)
+    >>> parts = decompose(vae, np.random.default_rng(0).integers(0, 2, [50, 4, 4, 1]))
+    >>> parts.mutual_information.mean <= math.log(50), len(parts.kl_per_dimension)
+    (True, 2)
+
+    References:
+        Hoffman & Johnson (2016), "ELBO surgery: yet another way to carve up the variational evidence lower
+        bound", Eq. 8. Burda et al. (2016), "Importance Weighted Autoencoders", App. C (active units).
+    """
+    seed = random.as_seed(seed)
+    batches = as_batches(data, batch_size, seed, training=False)
+    p_z = vae.prior()
+
+    @tf.function(autograph=False, reduce_retracing=True)
+    def draw(x: tf.Tensor, seed: tf.Tensor, first_row: tf.Tensor) -> dict[str, tf.Tensor]:
+        q_z = vae.encode(x)
+        z = random.sample(q_z, 1, seed, first_row)
+        values = {"log_likelihood": vae.log_likelihood(x, z)[0], "log_q": q_z.log_prob(z)[0], "mean": q_z.mean()}
+        try:
+            values["kl"] = kl_per_dimension(q_z, p_z)
+        except ValueError:  # not diagonal normals
+            values["kl"] = tf.zeros([tf.shape(x)[0], 0], z.dtype)
+        return {**values, "z": z[0], "log_p": p_z.log_prob(z)[0]}
+
+    @tf.function(autograph=False, reduce_retracing=True)
+    def add_posteriors(log_sum: tf.Tensor, x: tf.Tensor, z: tf.Tensor) -> tf.Tensor:
+        """Return log(exp(log_sum) + sum_m q(z|x_m)) for z [C, D] and the examples x_m."""
+        log_q = tf.reduce_logsumexp(vae.encode(x).log_prob(z[:, None]), axis=1)
+        return tf.reduce_logsumexp(tf.stack([log_sum, log_q]), axis=0)
+
+    drawn = [draw(vae.check(x), seed, tf.constant(step * batch_size)) for step, x in enumerate(batches.epoch(0))]
+    values = {name: np.concatenate([part[name] for part in drawn]) for name in drawn[0]}
+    num_examples = len(values["z"])
+    log_sums = []
+    for z in np.array_split(values["z"], -(-num_examples // _DRAWS_AT_ONCE)):
+        log_sum = tf.fill([len(z)], tf.constant(-math.inf, z.dtype))
+        for x in batches.epoch(0):
+            log_sum = add_posteriors(log_sum, x, tf.constant(z))
+        log_sums.append(log_sum.numpy())
+    log_marginal_q = np.concatenate(log_sums).astype(np.float64) - math.log(num_examples)
+    return Decomposition(
+        reconstruction_loss=estimate(-values["log_likelihood"].astype(np.float64)),
+        mutual_information=estimate(values["log_q"] - log_marginal_q),
+        marginal_kl=estimate(log_marginal_q - values["log_p"]),
+        variance_of_means=values["mean"].astype(np.float64).var(axis=0),
+        kl_per_dimension=values["kl"].astype(np.float64).mean(axis=0),
+    )
+
+
+def diagnose(parts: Decomposition) -> list[str]:
+    """Return a sentence with its remedy for each thing that is wrong with the latent space; none if all is well."""
+    sentences = []
+    latent_dim, active = len(parts.variance_of_means), parts.active_units
+    if active == 0:
+        sentences.append(
+            "Posterior collapse: no dimension of z depends on x. Let the weight of the KL grow from 0 "
+            "(keras.optimizers.schedules.PolynomialDecay as beta), give it free bits (keras_vae.objectives.FreeBits), "
+            "or take a weaker decoder."
+        )
+    elif active < latent_dim:
+        sentences.append(
+            f"{latent_dim - active} of {latent_dim} dimensions of z do not depend on x: they cost little and give "
+            "nothing. A smaller latent_dim does as well; a KL weight that grows from 0, or free bits, may use them."
+        )
+    if parts.marginal_kl.mean > 1 + 0.2 * parts.mutual_information.mean:
+        sentences.append(
+            f"The aggregate posterior is {parts.marginal_kl.mean:.1f} nats from the prior: the prior has holes, and "
+            "samples of it may look worse than reconstructions. A learned prior fits it better."
+        )
+    return sentences
