@@ -18,24 +18,7 @@ from keras_vae.config import Config, parse_config
 if TYPE_CHECKING:
     import keras_vae as kv
 
-_DEFAULT_PIXELS = {"bernoulli": "binarize=dynamic", "categorical": "quantize=16", "soft-bernoulli": "unit"}
 _MIN_EPOCHS, _MIN_STEPS = 20, 5_000
-
-
-def load_data(config: Config) -> kv.data.ImageData:
-    """Return the data set, its pixels treated as asked or as suits the likelihood."""
-    import keras_vae as kv
-
-    options = config.data
-    return kv.data.load(
-        options.dataset,
-        options.pixels or _DEFAULT_PIXELS[config.model.likelihood],
-        options.data_dir,
-        options.image_size,
-        options.grayscale,
-        options.validation_fraction,
-        options.num_levels,
-    )
 
 
 def make_vae(config: Config, data: kv.data.ImageData) -> kv.VAE:
@@ -109,11 +92,14 @@ def fit(config: Config, vae: kv.VAE, data: kv.data.ImageData, log_dir: Path) -> 
 
 
 def evaluate(config: Config, vae: kv.VAE, test: kv.data.Split) -> dict[str, Any]:
-    """Return the ELBO and its parts on the test images, with standard errors."""
+    """Return log p(x), the ELBO and its parts on the test images; `python -m keras_vae evaluate` tells more."""
     import keras_vae as kv
 
     exact_kl = kv.objectives.has_closed_form_kl(vae.encode(test.head(1)), vae.prior())
     estimates = kv.evaluation.evaluate(vae, test, num_samples=10, seed=config.training.seed)
+    if vae.is_normalized:
+        importance = kv.evaluation.log_marginal(vae, test, num_samples=100, seed=config.training.seed)
+        estimates["log_marginal"] = kv.evaluation.estimate(importance.log_marginal)
     return {
         "test": {name: estimate._asdict() for name, estimate in estimates.items()},
         "test_images": test.num_examples,
@@ -127,6 +113,7 @@ def run(config: Config) -> int:
     import tensorflow as tf
 
     import keras_vae as kv
+    from keras_vae.runs import load_data
     from keras_vae.saving.atomic import new_folder, write_json
     from keras_vae.saving.run_folder import describe_device, environment, next_name, save_figures
 

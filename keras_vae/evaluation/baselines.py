@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 from sklearn.decomposition import PCA
+from sklearn.metrics.pairwise import euclidean_distances
 from sklearn.mixture import GaussianMixture
 
 from keras_vae.evaluation.elbo import Estimate, estimate
@@ -94,14 +95,8 @@ def kernel_density(train: np.ndarray, test: np.ndarray, bandwidth: Any) -> np.nd
     References:
         Parzen (1962), "On estimation of a probability density function and mode", Eq. 1.4.
     """
-    points = tf.constant(train)
-    squares = tf.reduce_sum(points**2, axis=1)
-
-    @tf.function(autograph=False, reduce_retracing=True)
-    def log_mean_kernel(y: tf.Tensor) -> tf.Tensor:
-        distances = squares - 2 * tf.matmul(y, points, transpose_b=True) + tf.reduce_sum(y**2, axis=1, keepdims=True)
-        return tf.reduce_logsumexp(-distances / (2 * bandwidth**2), axis=1) - math.log(len(train))
-
     chunks = np.array_split(test, -(-len(test) // _POINTS_AT_ONCE))
-    log_kernels = np.concatenate([log_mean_kernel(tf.constant(chunk)) for chunk in chunks])
-    return log_kernels - train.shape[1] * math.log(bandwidth * math.sqrt(2 * math.pi))
+    squared_distances = (euclidean_distances(chunk, train, squared=True) for chunk in chunks)
+    log_sums = [tf.reduce_logsumexp(-distances / (2 * bandwidth**2), axis=1) for distances in squared_distances]
+    log_scale = math.log(bandwidth * math.sqrt(2 * math.pi))
+    return np.concatenate(log_sums) - math.log(len(train)) - train.shape[1] * log_scale

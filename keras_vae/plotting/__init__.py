@@ -1,6 +1,7 @@
 """Figures; arrays and distributions in, matplotlib figures out."""
 
 from keras_vae.plotting.figures import image_grid, latent_scatter, reconstructions, training_curves
+from keras_vae.plotting.latents import latent_usage
 from keras_vae.plotting.report import report
 
-__all__ = ["image_grid", "latent_scatter", "reconstructions", "report", "training_curves"]
+__all__ = ["image_grid", "latent_scatter", "latent_usage", "reconstructions", "report", "training_curves"]

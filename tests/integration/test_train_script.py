@@ -14,6 +14,7 @@ import pytest
 
 import train
 from keras_vae.config import Config
+from keras_vae.runs import load_data
 
 ROOT = Path(__file__).parents[2]
 TINY = ["--epochs", "2", "--hidden", "8", "--latent-dim", "2", "--jit-compile", "off", "--steps-per-execution", "5"]
@@ -38,12 +39,12 @@ def test_a_run_leaves_the_documented_folder(tmp_path, capsys, loop):
     metrics = json.loads((run / "metrics.json").read_text())
     assert metrics["status"] == "finished"
     assert metrics["kl_estimator"] == "closed form"
-    assert set(metrics["test"]) == {"elbo", "reconstruction_loss", "kl", "bits_per_dim"}
+    assert set(metrics["test"]) == {"elbo", "reconstruction_loss", "kl", "bits_per_dim", "log_marginal"}
     assert set(metrics["test"]["elbo"]) == {"mean", "standard_error"}
     assert len(metrics["history"]["val_loss"]) == 2
     assert "Saved in" in capsys.readouterr().out
 
-    data = train.load_data(Config())
+    data = load_data(Config())
     loaded = keras.saving.load_model(run / "model.keras")
     assert loaded.elbo(data.test.head(50), seed=0).shape == [50]
 

@@ -1,0 +1,137 @@
+"""All that can be said of a trained VAE on a test set, as one dictionary of numbers."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from keras_vae.data.images import Split
+from keras_vae.evaluation.annealed_importance_sampling import annealed_log_marginal
+from keras_vae.evaluation.baselines import density_baselines
+from keras_vae.evaluation.decomposition import decompose, diagnose
+from keras_vae.evaluation.elbo import estimate, evaluate
+from keras_vae.evaluation.importance_sampling import LogMarginal, log_marginal
+from keras_vae.objectives import bits_per_dim
+
+if TYPE_CHECKING:
+    from keras_vae.data import ImageData
+    from keras_vae.models import VAE
+
+__all__ = ["format_summary", "summarize"]
+
+_BASELINE_EXAMPLES = 10_000
+
+
+def summarize(
+    vae: VAE,
+    data: ImageData,
+    num_samples: int = 1000,
+    num_annealed: int = 0,
+    baselines: bool = True,
+    seed: int = 0,
+) -> dict[str, Any]:
+    """Return estimates on the test images, each with its standard error, as plain numbers for JSON.
+
+    Args:
+        vae: trained model with a normalised likelihood.
+        data: whose test split is scored; its training and validation splits serve the baselines.
+        num_samples: importance samples an image.
+        num_annealed: how many of the test images are scored by annealed importance sampling too.
+        baselines: whether to fit simple densities to (at most 10,000 of) the training images.
+        seed: of all noise.
+
+    Returns:
+        `elbo`, `reconstruction_loss`, `kl`, `bits_per_dim`; `log_marginal` with its 95 % interval, bits per dim and
+        effective sample sizes; `decomposition`; `diagnosis`, sentences; `annealed`; `baselines`.
+    """
+    test = data.test
+    estimates = {name: value._asdict() for name, value in evaluate(vae, test, num_samples=10, seed=seed).items()}
+    importance = log_marginal(vae, test, num_samples, seed)
+    parts = decompose(vae, test, seed=seed)
+    summary = {
+        "test_images": test.num_examples,
+        "seed": seed,
+        **estimates,
+        "log_marginal": {"num_samples": num_samples, **_describe(importance, vae.event_shape)},
+        "decomposition": {
+            "reconstruction_loss": parts.reconstruction_loss._asdict(),
+            "mutual_information": parts.mutual_information._asdict(),
+            "mutual_information_at_most": math.log(test.num_examples),
+            "marginal_kl": parts.marginal_kl._asdict(),
+            "active_units": parts.active_units,
+            "latent_dim": len(parts.variance_of_means),
+            "variance_of_means": parts.variance_of_means.tolist(),
+            "kl_per_dimension": parts.kl_per_dimension.tolist(),
+        },
+        "diagnosis": diagnose(parts),
+    }
+    if num_annealed:
+        first = test.head(min(num_annealed, test.num_examples), seed)
+        annealed = annealed_log_marginal(vae, first, seed=seed)
+        same = LogMarginal(*(values[: len(first)] for values in importance))
+        summary["annealed"] = {
+            "test_images": len(first),
+            "acceptance_rate": annealed.acceptance_rate,
+            **_describe(annealed.estimate, vae.event_shape),
+            "importance_sampling_of_the_same": _describe(same, vae.event_shape),
+        }
+    levels = data.pixels.num_values
+    if baselines and levels and all(part and part.in_memory for part in (data.train, data.validation, test)):
+        splits = (_levels(data.train, seed), _levels(data.validation, seed), _levels(test, seed))
+        scores = density_baselines(*splits, levels, seed)
+        summary["baselines"] = {name: score._asdict() for name, score in scores.items()}
+    return summary
+
+
+def _describe(values: LogMarginal, event_shape: tuple[int, ...]) -> dict[str, Any]:
+    mean = estimate(values.log_marginal)
+    effective = values.effective_sample_size
+    return {
+        **mean._asdict(),
+        "interval_95": [mean.mean - 1.96 * mean.standard_error, mean.mean + 1.96 * mean.standard_error],
+        "monte_carlo_standard_error": float(np.sqrt(np.sum(values.standard_error**2)) / len(effective)),
+        "bits_per_dim": float(bits_per_dim(mean.mean, event_shape)),
+        "effective_sample_size": {"median": float(np.median(effective)), "smallest": float(effective.min())},
+    }
+
+
+def _levels(split: Split | None, seed: int) -> np.ndarray:
+    """Return x of (at most 10,000 of) the images of a split in memory, as evaluation sees them."""
+    if split is None:
+        raise ValueError("The baselines need validation images. Received: None")
+    return np.asarray(split.head(min(split.num_examples, _BASELINE_EXAMPLES), seed))
+
+
+def format_summary(summary: dict[str, Any]) -> str:
+    """Return the summary as a table for the terminal, in nats per image unless bits are said."""
+
+    def line(name: str, value: dict[str, Any]) -> str:
+        return f"  {name:34s}{value['mean']:12.4f} +- {value['standard_error']:.4f}"
+
+    log_px, parts = summary["log_marginal"], summary["decomposition"]
+    sizes = log_px["effective_sample_size"]
+    lines = [
+        f"On {summary['test_images']:,} test images, in nats per image (+- standard error of the mean over images):",
+        line("elbo", summary["elbo"]),
+        line("log p(x), importance sampling", log_px),
+        f"  {'':34s}{log_px['num_samples']:,} samples; effective: median {sizes['median']:.0f}, "
+        f"smallest {sizes['smallest']:.1f}",
+        f"  {'bits per dim':34s}{log_px['bits_per_dim']:12.4f}",
+        line("reconstruction loss", parts["reconstruction_loss"]),
+        line("mutual information I(x; z)", parts["mutual_information"]),
+        line("KL(aggregate posterior, prior)", parts["marginal_kl"]),
+        f"  {'active units':34s}{parts['active_units']:7d} of {parts['latent_dim']}",
+    ]
+    if "annealed" in summary:
+        annealed = summary["annealed"]
+        lines += [
+            f"On the first {annealed['test_images']} of them:",
+            line("log p(x), annealed", annealed),
+            line("log p(x), importance sampling", annealed["importance_sampling_of_the_same"]),
+        ]
+    if "baselines" in summary:
+        lines += ["Simple densities of the same images (the last three: lower bounds by uniform noise):"]
+        lines += [line(name.replace("_", " "), value) for name, value in summary["baselines"].items()]
+    return "\n".join([*lines, *summary["diagnosis"]])
