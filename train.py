@@ -37,6 +37,8 @@ def make_vae(config: Config, data: kv.data.ImageData) -> kv.VAE:
         options.activation,
         num_levels=data.pixels.num_values or 2,
         initial=options.initial,
+        sigma=options.sigma,
+        dequantized_levels=data.pixels.num_levels if isinstance(data.pixels, kv.data.Dequantize) else 1,
         objective=kv.objectives.ELBO(options.beta, options.num_samples),
         seed=config.training.seed,
     )

@@ -34,7 +34,7 @@ class DataConfig:
     data_dir: Annotated[str | None, _flag(str, "environment variable TFDS_DATA_DIR, or TFDS' own folder")] = None
     """folder of TFDS"""
     pixels: Annotated[str | None, _flag(str, "what suits the likelihood")] = None
-    """how pixels become x: binarize=dynamic, binarize=threshold, quantize=K, unit or dequantize"""
+    """how pixels become x: binarize=dynamic, binarize=threshold, quantize=K, levels, unit or dequantize"""
     num_levels: Annotated[int | None, _flag(int, "256 where that is plain")] = None
     """how many levels the pixels of a .npz file have: 2 for binary images"""
     image_size: Annotated[int | None, _flag(int, "as they are")] = None
@@ -49,9 +49,26 @@ class DataConfig:
 class ModelConfig:
     """The VAE."""
 
-    likelihood: Literal["bernoulli", "categorical", "soft-bernoulli"] = "bernoulli"
-    """p(x|z): bernoulli for binary pixels, categorical for integer levels, soft-bernoulli for grey pixels (a
-    cross-entropy, not a likelihood)"""
+    likelihood: Literal[
+        "bernoulli",
+        "beta",
+        "categorical",
+        "continuous-bernoulli",
+        "gaussian",
+        "gaussian-fixed",
+        "gaussian-shared",
+        "laplace",
+        "negative-binomial",
+        "poisson",
+        "quantized-logistic",
+        "quantized-logistic-mixture",
+        "soft-bernoulli",
+    ] = "bernoulli"
+    """p(x|z): of binary pixels bernoulli; of integer levels categorical, quantized-logistic(-mixture), poisson,
+    negative-binomial; of dequantised levels gaussian (a scale for each pixel, -shared: one learned scale, -fixed:
+    sigma), laplace, beta, continuous-bernoulli; soft-bernoulli of grey pixels is a cross-entropy, no likelihood"""
+    sigma: float = 0.1
+    """scale of gaussian-fixed"""
     latent_dim: int = 20
     """dimensions of z"""
     network: Literal["mlp", "conv"] = "mlp"
@@ -127,6 +144,7 @@ class Config:
             "epochs": self.training.epochs,
             "batch_size": self.training.batch_size,
             "learning_rate": self.training.learning_rate,
+            "sigma": self.model.sigma,
             "hidden": min(self.model.hidden, default=None),
         }
         for name, value in positive.items():

@@ -10,13 +10,12 @@ import keras
 
 from keras_vae.config import Config
 from keras_vae.data import ImageData, load
+from keras_vae.models.for_images import LIKELIHOODS
 
 if TYPE_CHECKING:
     from keras_vae.models import VAE
 
 __all__ = ["Run", "load_data", "load_run"]
-
-_DEFAULT_PIXELS = {"bernoulli": "binarize=dynamic", "categorical": "quantize=16", "soft-bernoulli": "unit"}
 
 
 class Run(NamedTuple):
@@ -32,7 +31,7 @@ def load_data(config: Config) -> ImageData:
     options = config.data
     return load(
         options.dataset,
-        options.pixels or _DEFAULT_PIXELS[config.model.likelihood],
+        options.pixels or LIKELIHOODS[config.model.likelihood].pixels,
         options.data_dir,
         options.image_size,
         options.grayscale,

@@ -1,8 +1,10 @@
 import dataclasses
+import typing
 
 import pytest
 
 from keras_vae.config import Config, ModelConfig
+from keras_vae.models.for_images import LIKELIHOODS
 
 
 def test_every_value_survives_the_way_to_a_dictionary_and_back():
@@ -25,7 +27,7 @@ def test_configuration_cannot_be_changed():
         ({"modell": {}}, "cannot be used: .*modell"),
         ({"model": {"latent": 3}}, "cannot be used: .*latent"),
         ({"model": {"latent_dim": "3"}}, "cannot be used: .*latent_dim.* should be .*int"),
-        ({"model": {"likelihood": "poisson"}}, "cannot be used: .*likelihood"),
+        ({"model": {"likelihood": "cauchy"}}, "cannot be used: .*likelihood"),
         ({"model": {"latent_dim": 0}}, "`latent_dim` must be positive. Received: latent_dim=0"),
         ({"model": {"hidden": [4, -1]}}, "`hidden` must be positive. Received: hidden=-1"),
         ({"model": {"beta": -1.0}}, "`beta` must not be negative. Received: beta=-1.0"),
@@ -34,3 +36,8 @@ def test_configuration_cannot_be_changed():
 def test_unknown_names_wrong_types_and_values_out_of_range_are_refused(values, message):
     with pytest.raises(ValueError, match=message):
         Config.from_dict(values)
+
+
+def test_the_likelihoods_of_the_flags_are_those_of_for_images():
+    literal = typing.get_type_hints(ModelConfig)["likelihood"]
+    assert list(typing.get_args(literal)) == list(LIKELIHOODS)

@@ -1,7 +1,7 @@
 """How pixels become what a likelihood scores: named choices, each with a declared support.
 
 Pixels are integers 0 ... num_levels-1 (17 levels for scikit-learn's digits, 256 for most images). A choice is
-written as on the command line: "binarize=dynamic", "binarize=threshold", "quantize=K", "unit", "dequantize".
+written as on the command line: "binarize=dynamic", "binarize=threshold", "quantize=K", "levels", "unit", "dequantize".
 """
 
 from __future__ import annotations
@@ -136,7 +136,7 @@ class Dequantize(Pixels):
         return tf.minimum((raw + u) / self.num_levels, below_next_level)
 
 
-PIXELS = ("binarize=dynamic", "binarize=threshold", "quantize=K", "unit", "dequantize")
+PIXELS = ("binarize=dynamic", "binarize=threshold", "quantize=K", "levels", "unit", "dequantize")
 
 
 def pixels(name: str, num_levels: int = 256) -> Pixels:
@@ -155,6 +155,8 @@ def pixels(name: str, num_levels: int = 256) -> Pixels:
         return Binarize(num_levels, how=value)
     if kind == "quantize" and value.isdecimal():
         return Quantize(num_levels, levels=int(value))
+    if name == "levels":  # as they are
+        return Quantize(num_levels, levels=num_levels)
     if name == "unit":
         return Unit(num_levels)
     if name == "dequantize":

@@ -48,7 +48,7 @@ def evaluate(vae: VAE, data: Any, num_samples: int = 1, batch_size: int = 500, s
         seed: of the pixels' draws and of the posterior's noise.
 
     Returns:
-        `elbo`, `reconstruction_loss` and `kl` in nats per example, `bits_per_dim` = -elbo / (log(2) dims): the
+        `elbo`, `reconstruction_loss` and `kl` in nats per example, `bits_per_dim` (see `keras_vae.objectives`): the
         mean over the examples, and its standard error from their spread. Where the likelihood is none (soft
         Bernoulli targets): `cross_entropy_plus_kl`, `cross_entropy` and `kl`.
 
@@ -82,5 +82,5 @@ def evaluate(vae: VAE, data: Any, num_samples: int = 1, batch_size: int = 500, s
         values = {"cross_entropy_plus_kl": -elbo, "cross_entropy": -log_likelihood, "kl": kl}
     else:
         values = {"elbo": elbo, "reconstruction_loss": -log_likelihood, "kl": kl}
-        values["bits_per_dim"] = bits_per_dim(elbo, vae.event_shape)
+        values["bits_per_dim"] = bits_per_dim(elbo, vae.event_shape, vae.dequantized_levels)
     return {name: estimate(value) for name, value in values.items()}

@@ -54,7 +54,7 @@ def summarize(
         "test_images": test.num_examples,
         "seed": seed,
         **estimates,
-        "log_marginal": {"num_samples": num_samples, **_describe(importance, vae.event_shape)},
+        "log_marginal": {"num_samples": num_samples, **_describe(importance, vae)},
         "decomposition": {
             "reconstruction_loss": parts.reconstruction_loss._asdict(),
             "mutual_information": parts.mutual_information._asdict(),
@@ -74,8 +74,8 @@ def summarize(
         summary["annealed"] = {
             "test_images": len(first),
             "acceptance_rate": annealed.acceptance_rate,
-            **_describe(annealed.estimate, vae.event_shape),
-            "importance_sampling_of_the_same": _describe(same, vae.event_shape),
+            **_describe(annealed.estimate, vae),
+            "importance_sampling_of_the_same": _describe(same, vae),
         }
     levels = data.pixels.num_values
     if baselines and levels and all(part and part.in_memory for part in (data.train, data.validation, test)):
@@ -85,14 +85,14 @@ def summarize(
     return summary
 
 
-def _describe(values: LogMarginal, event_shape: tuple[int, ...]) -> dict[str, Any]:
+def _describe(values: LogMarginal, vae: VAE) -> dict[str, Any]:
     mean = estimate(values.log_marginal)
     effective = values.effective_sample_size
     return {
         **mean._asdict(),
         "interval_95": [mean.mean - 1.96 * mean.standard_error, mean.mean + 1.96 * mean.standard_error],
         "monte_carlo_standard_error": float(np.sqrt(np.sum(values.standard_error**2)) / len(effective)),
-        "bits_per_dim": float(bits_per_dim(mean.mean, event_shape)),
+        "bits_per_dim": float(bits_per_dim(mean.mean, vae.event_shape, vae.dequantized_levels)),
         "effective_sample_size": {"median": float(np.median(effective)), "smallest": float(effective.min())},
     }
 

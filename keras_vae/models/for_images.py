@@ -2,18 +2,68 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import math
+from collections.abc import Callable, Sequence
+from typing import NamedTuple
 
 import keras
 
 from keras_vae import layers, networks
 
-__all__ = ["LIKELIHOODS", "NETWORKS", "image_decoder", "image_encoder"]
+__all__ = ["LIKELIHOODS", "NETWORKS", "Likelihood", "image_decoder", "image_encoder"]
 
-LIKELIHOODS = ("bernoulli", "categorical", "soft-bernoulli")
 NETWORKS = ("mlp", "conv")
 
 _HIDDEN = {"mlp": (400,), "conv": (32, 64)}
+_NUM_COMPONENTS = 5
+
+
+class Likelihood(NamedTuple):
+    """How a family of p(x|z) is made for images.
+
+    Attributes:
+        pixels: how pixels become x, by default: see `keras_vae.data.pixels`.
+        make_layer: function of event_shape, num_levels and sigma that returns the layer.
+        params_size: function of the same that returns the number of parameters of one entry.
+        in_blocks: whether the parameters of one kind stand together in the layer's input, as TFP has them, instead
+            of those of one entry.
+    """
+
+    pixels: str
+    make_layer: Callable[[tuple[int, ...], int, float], keras.layers.Layer]
+    params_size: Callable[[int], int] = lambda num_levels: 1
+    in_blocks: bool = False
+
+
+LIKELIHOODS = {
+    "bernoulli": Likelihood("binarize=dynamic", lambda shape, *_: layers.IndependentBernoulli(shape)),
+    "beta": Likelihood("dequantize", lambda shape, *_: layers.IndependentBeta(shape), lambda _: 2, in_blocks=True),
+    "categorical": Likelihood(
+        "quantize=16", lambda shape, num_levels, _: layers.IndependentCategorical(shape, num_levels), lambda k: k
+    ),
+    "continuous-bernoulli": Likelihood("dequantize", lambda shape, *_: layers.IndependentContinuousBernoulli(shape)),
+    "gaussian": Likelihood(
+        "dequantize", lambda shape, *_: layers.IndependentNormal(shape), lambda _: 2, in_blocks=True
+    ),
+    "gaussian-fixed": Likelihood("dequantize", lambda shape, _, sigma: layers.IndependentNormal(shape, scale=sigma)),
+    "gaussian-shared": Likelihood("dequantize", lambda shape, *_: layers.IndependentNormal(shape, scale="shared")),
+    "laplace": Likelihood(
+        "dequantize", lambda shape, *_: layers.IndependentLaplace(shape), lambda _: 2, in_blocks=True
+    ),
+    "negative-binomial": Likelihood(
+        "levels", lambda shape, *_: layers.IndependentNegativeBinomial(shape), lambda _: 2, in_blocks=True
+    ),
+    "poisson": Likelihood("levels", lambda shape, *_: layers.IndependentPoisson(shape)),
+    "quantized-logistic": Likelihood(
+        "levels", lambda shape, num_levels, _: layers.QuantizedLogistic(shape, num_levels), lambda _: 2
+    ),
+    "quantized-logistic-mixture": Likelihood(
+        "levels",
+        lambda shape, num_levels, _: layers.MixtureQuantizedLogistic(shape, _NUM_COMPONENTS, num_levels),
+        lambda _: 3 * _NUM_COMPONENTS,
+    ),
+    "soft-bernoulli": Likelihood("unit", lambda shape, *_: layers.IndependentSoftBernoulli(shape)),
+}
 
 
 def image_encoder(
@@ -53,24 +103,33 @@ def image_decoder(
     activation: str = "relu",
     num_levels: int = 2,
     initial: str = "glorot_uniform",
+    sigma: float = 0.1,
 ) -> keras.Sequential:
     """Return z [B, D] -> p(x|z); arguments as in `image_encoder`, whose `hidden` runs backwards here.
 
-    `likelihood` is "bernoulli"; "categorical", over `num_levels` levels; or "soft-bernoulli", for grey targets.
+    Args:
+        event_shape: shape of x.
+        latent_dim: D.
+        likelihood: a name of `LIKELIHOODS`.
+        network: "mlp" or "conv".
+        hidden: as of the encoder.
+        activation: of the hidden layers.
+        num_levels: of a likelihood over levels.
+        initial: of the kernels.
+        sigma: of "gaussian-fixed".
     """
-    _check_name("likelihood", likelihood, LIKELIHOODS)
+    _check_name("likelihood", likelihood, tuple(LIKELIHOODS))
     _check_name("network", network, NETWORKS)
-    event_shape = tuple(event_shape)
-    if likelihood == "categorical":
-        params_per_entry, layer = num_levels, layers.IndependentCategorical(event_shape, num_levels)
-    elif likelihood == "bernoulli":
-        params_per_entry, layer = 1, layers.IndependentBernoulli(event_shape)
-    else:
-        params_per_entry, layer = 1, layers.IndependentSoftBernoulli(event_shape)
+    event_shape, family = tuple(event_shape), LIKELIHOODS[likelihood]
+    params_per_entry = family.params_size(num_levels)
     make = networks.mlp_decoder if network == "mlp" else networks.conv_decoder
     backwards = tuple(reversed(hidden or _HIDDEN[network]))
     body = make(latent_dim, event_shape, params_per_entry, backwards, activation, initial)
-    body.add(layer)
+    if family.in_blocks:
+        body.add(keras.layers.Reshape((math.prod(event_shape), params_per_entry)))
+        body.add(keras.layers.Permute((2, 1)))
+        body.add(keras.layers.Flatten())
+    body.add(family.make_layer(event_shape, num_levels, sigma))
     return body
 
 

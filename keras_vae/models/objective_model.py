@@ -28,6 +28,7 @@ class ObjectiveModel(keras.Model):
     Args:
         objective: function like `keras_vae.objectives.ELBO`, which is the default.
         seed: int, base of all noise.
+        dequantized_levels: see `keras_vae.objectives.bits_per_dim`.
         **kwargs: of `keras.Model`.
     """
 
@@ -35,8 +36,13 @@ class ObjectiveModel(keras.Model):
     is_normalized: bool
     steps_per_execution: int
 
-    def __init__(self, objective: Any, seed: int, **kwargs: Any):
+    def __init__(self, objective: Any, seed: int, dequantized_levels: int = 1, **kwargs: Any):
         super().__init__(**kwargs)
+        if dequantized_levels < 1:
+            raise ValueError(
+                f"`dequantized_levels` must be 1 or more. Received: dequantized_levels={dequantized_levels}"
+            )
+        self.dequantized_levels = dequantized_levels
         self.objective = ELBO() if objective is None else objective
         self.seed = seed
         self.step = self.add_weight(
@@ -141,7 +147,7 @@ class ObjectiveModel(keras.Model):
             "cross_entropy": -terms.log_likelihood,
             "kl": terms.kl,
             "elbo": terms.elbo,
-            "bits_per_dim": bits_per_dim(terms.elbo, self.event_shape),
+            "bits_per_dim": bits_per_dim(terms.elbo, self.event_shape, self.dequantized_levels),
         }
         for metric in self.metrics:
             if metric.name in values:  # a subclass updates what it adds

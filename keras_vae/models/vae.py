@@ -32,8 +32,9 @@ class VAE(ObjectiveModel):
     The three distributions come from Keras models or layers; everything else talks to them as TFP
     distributions. `fit`, `evaluate`, `predict`, `save` and callbacks are those of Keras; `compile` needs no
     loss. The metrics `loss`, `reconstruction_loss`, `kl` and `elbo` are in nats per example (event dimensions
-    summed), `bits_per_dim` is -elbo / (log(2) * prod(event_shape)). Where the likelihood is none (grey targets
-    under `keras_vae.layers.IndependentSoftBernoulli`) they are `loss`, `cross_entropy` and `kl`.
+    summed), `bits_per_dim` is -elbo / (log(2) * prod(event_shape)), and log2(K) more of dequantised levels. Where the
+    likelihood is none (grey targets under `keras_vae.layers.IndependentSoftBernoulli`) they are `loss`,
+    `cross_entropy` and `kl`.
 
     Noise is a function of (seed, optimizer step, row of the batch): runs repeat exactly, however many
     replicas share a batch. Evaluation noise is a function of (seed, row of the data set).
@@ -45,6 +46,8 @@ class VAE(ObjectiveModel):
         objective: function like `keras_vae.objectives.ELBO`, which is the default.
         seed: int, base of all noise; None draws one from Python's `random`, which
             `keras.utils.set_random_seed` seeds.
+        dequantized_levels: K where x = (level + u) / K with uniform noise u in [0, 1): log2(K) bits per dimension
+            are added, so that `bits_per_dim` is an upper bound for the levels.
         **kwargs: of `keras.Model`.
 
     Call arguments:
@@ -78,9 +81,11 @@ class VAE(ObjectiveModel):
         prior: Prior,
         objective: Any = None,
         seed: int | None = None,
+        dequantized_levels: int = 1,
         **kwargs: Any,
     ):
-        super().__init__(objective, python_random.randint(0, 2**31 - 1) if seed is None else seed, **kwargs)
+        seed = python_random.randint(0, 2**31 - 1) if seed is None else seed
+        super().__init__(objective, seed, dequantized_levels, **kwargs)
         for name, part, kind in (
             ("encoder", encoder, keras.layers.Layer),
             ("decoder", decoder, keras.layers.Layer),
@@ -106,6 +111,7 @@ class VAE(ObjectiveModel):
         activation: str = "relu",
         num_levels: int = 2,
         initial: str = "glorot_uniform",
+        sigma: float = 0.1,
         **kwargs: Any,
     ) -> VAE:
         """Return a VAE of ready-made parts: diagonal Gaussian q(z|x), standard normal p(z).
@@ -113,13 +119,18 @@ class VAE(ObjectiveModel):
         Args:
             event_shape: (H, W, C).
             latent_dim: D.
-            likelihood: "bernoulli"; "categorical", over `num_levels` levels; "soft-bernoulli", for grey targets.
+            likelihood: of binary x "bernoulli"; of integer levels "categorical", "quantized-logistic",
+                "quantized-logistic-mixture" (of 5), and of counts "poisson" and "negative-binomial"; of real x
+                "gaussian" (a scale for each pixel), "gaussian-shared" (one learned scale), "gaussian-fixed" (scale
+                `sigma`) and "laplace"; of x in [0, 1] "continuous-bernoulli" and "beta"; "soft-bernoulli" for grey
+                targets, which is no likelihood.
             network: "mlp" or "conv".
             hidden: widths of the encoder's hidden layers, or filters of its convolutions; the decoder runs
                 backwards. None is (400,) or (32, 64).
             activation: of the hidden layers.
             num_levels: x has the levels 0 ... num_levels-1.
             initial: of the kernels, see `keras_vae.networks.initializer`.
+            sigma: of "gaussian-fixed".
             **kwargs: of `VAE`.
 
         Example:
@@ -129,7 +140,7 @@ class VAE(ObjectiveModel):
         """
         options = (network, hidden, activation, num_levels, initial)
         encoder = image_encoder(event_shape, latent_dim, *options)
-        decoder = image_decoder(event_shape, latent_dim, likelihood, *options)
+        decoder = image_decoder(event_shape, latent_dim, likelihood, *options, sigma)
         return cls(encoder, decoder, StandardNormal(latent_dim), **kwargs)
 
     def build(self, input_shape: Any) -> None:
@@ -252,7 +263,7 @@ class VAE(ObjectiveModel):
     def get_config(self) -> dict[str, Any]:
         parts = {name: getattr(self, name) for name in ("encoder", "decoder", "prior", "objective")}
         serialized = {name: keras.saving.serialize_keras_object(part) for name, part in parts.items()}
-        return {**super().get_config(), **serialized, "seed": self.seed}
+        return {**super().get_config(), **serialized, "seed": self.seed, "dequantized_levels": self.dequantized_levels}
 
     @classmethod
     def from_config(cls, config: dict[str, Any], custom_objects: Any = None) -> VAE:

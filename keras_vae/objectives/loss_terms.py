@@ -28,12 +28,21 @@ class LossTerms(NamedTuple):
     elbo: tf.Tensor
 
 
-def bits_per_dim(log_prob: tf.Tensor, event_shape: tuple[int, ...]) -> tf.Tensor:
-    """Return -log_prob / (log(2) * prod(event_shape)): nats per example to bits per dimension, down is better.
+def bits_per_dim(log_prob: tf.Tensor, event_shape: tuple[int, ...], dequantized_levels: int = 1) -> tf.Tensor:
+    """Return -log_prob / (log(2) * prod(event_shape)) + log2(K): nats per example to bits per dimension.
+
+    Args:
+        log_prob: in nats.
+        event_shape: of one example.
+        dequantized_levels: K, where the example is (level + u) / K with uniform noise u in [0, 1): the density's
+            mean log-probability is then at most that of the levels plus log(K) a dimension.
 
     Example:
 
     >>> round(float(bits_per_dim(-784 * math.log(2), (28, 28, 1))), 6)
     1.0
+
+    References:
+        Theis et al. (2016), "A note on the evaluation of generative models", Eq. 5.
     """
-    return -log_prob / (math.log(2) * math.prod(event_shape))
+    return -log_prob / (math.log(2) * math.prod(event_shape)) + math.log2(dequantized_levels)

@@ -165,3 +165,14 @@ def test_help_tells_every_setting(capsys):
     text = capsys.readouterr().out
     for name in ("--dataset", "--likelihood", "--latent-dim", "--epochs", "--name", "--config", "--loop {custom,fit}"):
         assert name in text
+
+
+@pytest.mark.parametrize("likelihood", ["gaussian-shared", "poisson", "quantized-logistic-mixture"])
+def test_other_likelihoods_run_from_flags_to_figures(likelihood):
+    assert train.main([*TINY, "--likelihood", likelihood, "--name", likelihood]) == 0
+    metrics = metrics_of(likelihood)
+    assert metrics["status"] == "finished"
+    assert metrics["history"]["loss"][-1] < metrics["history"]["loss"][0]
+    bits, elbo = metrics["test"]["bits_per_dim"]["mean"], metrics["test"]["elbo"]["mean"]
+    counted = np.log2(17) if likelihood == "gaussian-shared" else 0  # dequantised from 17 levels
+    assert bits == pytest.approx(-elbo / (64 * np.log(2)) + counted, rel=1e-5)

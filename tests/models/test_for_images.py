@@ -1,19 +1,81 @@
+import keras
+import numpy as np
 import pytest
 from tensorflow_probability import distributions as tfd
 
 import keras_vae as kv
+from keras_vae.distributions import QuantizedLogistic
+from keras_vae.models.for_images import LIKELIHOODS, image_decoder
 
 
 @pytest.mark.parametrize("network", ["mlp", "conv"])
 @pytest.mark.parametrize(
     ("likelihood", "family"),
-    [("bernoulli", tfd.Bernoulli), ("categorical", tfd.Categorical), ("soft-bernoulli", tfd.Bernoulli)],
+    [
+        ("bernoulli", tfd.Bernoulli),
+        ("beta", tfd.Beta),
+        ("categorical", tfd.Categorical),
+        ("continuous-bernoulli", tfd.ContinuousBernoulli),
+        ("gaussian", tfd.Normal),
+        ("gaussian-fixed", tfd.Normal),
+        ("gaussian-shared", tfd.Normal),
+        ("laplace", tfd.Laplace),
+        ("negative-binomial", tfd.NegativeBinomial),
+        ("poisson", tfd.Poisson),
+        ("quantized-logistic", QuantizedLogistic),
+        ("quantized-logistic-mixture", tfd.MixtureSameFamily),
+        ("soft-bernoulli", tfd.Bernoulli),
+    ],
 )
 def test_parts_by_name(network, likelihood, family):
     vae = kv.VAE.for_images((7, 5, 3), 4, likelihood, network, hidden=(4, 6), num_levels=6)
     p_x = vae.decode([[0.0] * 4])
     assert isinstance(p_x.distribution, family)
     assert (vae.event_shape, vae.latent_dim) == ((7, 5, 3), 4)
+    x = vae.sample(2, seed=0)  # inside the support, whatever it is
+    assert np.all(np.isfinite(vae.elbo(x, seed=0)))
+
+
+def test_every_likelihood_has_a_case():
+    marks = {mark.args[0][0]: mark.args[1] for mark in test_parts_by_name.pytestmark if isinstance(mark.args[0], tuple)}
+    assert [name for name, _ in marks["likelihood"]] == list(LIKELIHOODS)
+
+
+@pytest.mark.parametrize("likelihood", ["gaussian", "categorical"])
+def test_parameters_of_an_entry_come_from_its_own_place_in_the_image(likelihood):
+    """A decoder of convolutions alone is local: the top left of z's image does not reach the bottom right of x."""
+    decoder = image_decoder((9, 9, 1), 1, likelihood, "conv", hidden=(2,), num_levels=3)
+    convolution = next(layer for layer in decoder.layers if isinstance(layer, keras.layers.Conv2D))
+    tail = keras.Sequential(decoder.layers[decoder.layers.index(convolution) :])
+    features = np.zeros((1, 9, 9, 2), "float32")
+    changed = features.copy()
+    changed[:, 0, 0] = 1.0
+    difference = np.abs(tail(features).mean() - tail(changed).mean())[0, :, :, 0]
+    assert np.any(difference[:3, :3] > 0)
+    assert np.all(difference[3:, :] == 0)
+    assert np.all(difference[:, 3:] == 0)
+
+
+def test_sigma_is_the_scale_of_the_fixed_gaussian():
+    vae = kv.VAE.for_images((4, 4, 1), 2, "gaussian-fixed", sigma=0.25)
+    np.testing.assert_allclose(vae.decode([[0.0, 0.0]]).stddev(), 0.25)
+
+
+def test_bits_per_dim_of_dequantised_levels_count_their_number(make_vae):
+    """A density p(x) = 1 on [0, 1) says nothing of 256 levels: 8 bits."""
+    assert float(kv.objectives.bits_per_dim(0.0, (4, 4, 1), dequantized_levels=256)) == 8
+    x = np.random.default_rng(0).random((20, 4, 4, 1)).astype("float32")
+    bits = [
+        kv.VAE.for_images((4, 4, 1), 2, "gaussian", seed=0, dequantized_levels=levels, hidden=(3,))
+        for levels in (1, 16)
+    ]
+    bits[1].set_weights(bits[0].get_weights())
+    plain, counted = (kv.evaluation.evaluate(vae, x)["bits_per_dim"].mean for vae in bits)
+    assert counted == pytest.approx(plain + 4, rel=1e-6)
+    restored = kv.VAE.from_config(bits[1].get_config())
+    assert restored.dequantized_levels == 16
+    with pytest.raises(ValueError, match="`dequantized_levels` must be 1 or more. Received: dequantized_levels=0"):
+        make_vae(dequantized_levels=0)
 
 
 @pytest.mark.parametrize("argument", ["likelihood", "network"])
