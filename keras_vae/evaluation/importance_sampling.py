@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
@@ -106,27 +107,34 @@ def log_marginal(
     batch_size = max(1, _ROWS_AT_ONCE // samples)
     seed = random.as_seed(seed)
     batches = as_batches(data, batch_size, seed, training=False)
-
-    @tf.function(autograph=False, jit_compile=vae.gains_from_xla())
-    def log_sums(x: tf.Tensor, seed: tf.Tensor, first_row: tf.Tensor) -> tf.Tensor:
-        """Return log sum_s w_s and log sum_s w_s^2, [2, B]."""
-
-        def add(sums: tf.Tensor, chunk: Any, size: int) -> tf.Tensor:
-            log_w = log_importance_weights(vae, x, size, random.fold_in(seed, chunk), first_row, proposal)
-            new = tf.stack([tf.reduce_logsumexp(log_w, 0), tf.reduce_logsumexp(2 * log_w, 0)])
-            return tf.reduce_logsumexp(tf.stack([sums, new]), 0)
-
-        whole, rest = divmod(num_samples, samples)
-        nothing = tf.fill([2, tf.shape(x)[0]], tf.constant(-math.inf, vae.compute_dtype))
-        _, sums = tf.while_loop(
-            lambda chunk, _: chunk < whole,
-            lambda chunk, sums: (chunk + 1, add(sums, chunk, samples)),
-            (tf.zeros([], tf.int32), nothing),
-        )
-        return add(sums, whole, rest) if rest else sums
-
+    compiled = vae.__dict__.setdefault("_log_sums", {})  # so that the next call does not compile again
+    if (num_samples, proposal) not in compiled:
+        compiled[num_samples, proposal] = _log_sums(vae, num_samples, samples, proposal)
+    log_sums = compiled[num_samples, proposal]
     sums = [
         log_sums(vae.check(x), seed, tf.constant(step * batch_size)).numpy() for step, x in enumerate(batches.epoch(0))
     ]
     log_sum, log_sum_of_squares = np.concatenate(sums, axis=1).astype(np.float64)
     return LogMarginal.of_log_sums(log_sum, log_sum_of_squares, num_samples)
+
+
+def _log_sums(vae: VAE, num_samples: int, samples_at_once: int, proposal: str) -> Callable:
+    """Return a compiled function of x, seed and first row: log sum_s w_s and log sum_s w_s^2, [2, B]."""
+
+    @tf.function(autograph=False, jit_compile=vae.gains_from_xla())
+    def log_sums(x: tf.Tensor, seed: tf.Tensor, first_row: tf.Tensor) -> tf.Tensor:
+        def add(sums: tf.Tensor, chunk: Any, size: int) -> tf.Tensor:
+            log_w = log_importance_weights(vae, x, size, random.fold_in(seed, chunk), first_row, proposal)
+            new = tf.stack([tf.reduce_logsumexp(log_w, 0), tf.reduce_logsumexp(2 * log_w, 0)])
+            return tf.reduce_logsumexp(tf.stack([sums, new]), 0)
+
+        whole, rest = divmod(num_samples, samples_at_once)
+        nothing = tf.fill([2, tf.shape(x)[0]], tf.constant(-math.inf, vae.variable_dtype))
+        _, sums = tf.while_loop(
+            lambda chunk, _: chunk < whole,
+            lambda chunk, sums: (chunk + 1, add(sums, chunk, samples_at_once)),
+            (tf.zeros([], tf.int32), nothing),
+        )
+        return add(sums, whole, rest) if rest else sums
+
+    return log_sums

@@ -80,7 +80,7 @@ def test_unnamed_runs_are_numbered():
         (["--nonsense"], "Unrecognized options: --nonsense"),
         (["--epochs", "x"], "--epochs: invalid literal for int"),
         (["--epochs", "0"], "`epochs` must be positive. Received: epochs=0"),
-        (["--likelihood", "poisson"], "invalid choice 'poisson' for argument '--likelihood'"),
+        (["--likelihood", "cauchy"], "invalid choice 'cauchy' for argument '--likelihood'"),
         (["--dataset", "no_such_set"], "There is no such data set"),
         (["--dataset", "missing.npz"], "missing.npz"),
         (["--pixels", "unit"], "The Bernoulli likelihood scores {0, 1}: pass binarize=dynamic"),

@@ -228,7 +228,7 @@ def test_a_posterior_without_reparameterisation_is_refused(binary_images):
     encoder = kv.networks.mlp_encoder((4, 4, 1), 2)
     encoder.add(kv.layers.IndependentBernoulli(2))
     vae = kv.VAE(encoder, kv.models.image_decoder((4, 4, 1), 2), kv.priors.StandardNormal(2))
-    with pytest.raises(ValueError, match=r"the posterior does not reparameterise. Received: Independent"):
+    with pytest.raises(ValueError, match="the posterior does not reparameterise: .* Received: Independent"):
         vae.elbo(binary_images)
 
 
