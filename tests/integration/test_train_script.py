@@ -144,7 +144,13 @@ def test_small_sets_and_odd_channels_have_a_report_too(num_images, channels):
 def test_ctrl_c_ends_cleanly_with_what_was_reached():
     command = [sys.executable, ROOT / "train.py", *TINY, "--epochs", "100000", "--name", "interrupted"]
     environment = {**os.environ, "PYTHONPATH": str(ROOT), "PYTHONUNBUFFERED": "1"}
-    process = subprocess.Popen([str(part) for part in command], stdout=subprocess.PIPE, text=True, env=environment)
+    process = subprocess.Popen(
+        [str(part) for part in command],
+        stdout=subprocess.PIPE,
+        text=True,
+        env=environment,
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # which shells ignore in the background
+    )
     deadline = time.monotonic() + 120
     while not list(Path("saved_models").glob(".interrupted-*/logs/validation/*")):  # begun as the first epoch ends
         assert time.monotonic() < deadline
