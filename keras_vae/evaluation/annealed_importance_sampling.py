@@ -72,7 +72,7 @@ def annealed_log_marginal(
     seed = random.as_seed(seed)
     batches = as_batches(data, batch_size, seed, training=False)
 
-    @tf.function(autograph=False, jit_compile=vae.gains_from_xla())
+    @tf.function(autograph=False, jit_compile=vae.uses_xla())
     def anneal(x: tf.Tensor, seed: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
         q_z, p_z = vae.encode(x), vae.prior()
 

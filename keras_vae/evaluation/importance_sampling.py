@@ -121,7 +121,7 @@ def log_marginal(
 def _log_sums(vae: VAE, num_samples: int, samples_at_once: int, proposal: str) -> Callable:
     """Return a compiled function of x, seed and first row: log sum_s w_s and log sum_s w_s^2, [2, B]."""
 
-    @tf.function(autograph=False, jit_compile=vae.gains_from_xla())
+    @tf.function(autograph=False, jit_compile=vae.uses_xla())
     def log_sums(x: tf.Tensor, seed: tf.Tensor, first_row: tf.Tensor) -> tf.Tensor:
         def add(sums: tf.Tensor, chunk: Any, size: int) -> tf.Tensor:
             log_w = log_importance_weights(vae, x, size, random.fold_in(seed, chunk), first_row, proposal)

@@ -73,11 +73,16 @@ class ObjectiveModel(keras.Model):
         single_graph = not kwargs.get("run_eagerly", False) and self.distribute_strategy.num_replicas_in_sync == 1
         kwargs = {"jit_compile": "auto", "steps_per_execution": 32 if single_graph else 1, **kwargs}
         if kwargs["jit_compile"] == "auto":
-            kwargs["jit_compile"] = single_graph and self.gains_from_xla()
+            kwargs["jit_compile"] = single_graph and self._gains_from_xla()
         super().compile(optimizer, **kwargs)
 
-    def gains_from_xla(self) -> bool:
-        """Return whether compiling with XLA pays: everywhere but for convolutions on a CPU."""
+    def uses_xla(self) -> bool:
+        """Return whether to compile with XLA: as `compile` was told, else wherever that pays."""
+        if self.compiled:
+            return bool(self.jit_compile)
+        return self._gains_from_xla()
+
+    def _gains_from_xla(self) -> bool:
         on_accelerator = bool(tf.config.list_physical_devices("GPU"))
         convolves = any(hasattr(layer, "kernel_size") for layer in self._flatten_layers())
         return on_accelerator or not convolves

@@ -15,7 +15,9 @@ def model():
 @pytest.fixture(scope="module")
 def vae(model):
     """A posterior too narrow and in the wrong place, from which importance sampling fails."""
-    return model.vae(np.zeros((5, 2)), np.zeros(2), np.array([0.25, 0.25]))
+    vae = model.vae(np.zeros((5, 2)), np.zeros(2), np.array([0.25, 0.25]))
+    vae.compile(jit_compile=False)
+    return vae
 
 
 @pytest.fixture(scope="module")

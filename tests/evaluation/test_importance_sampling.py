@@ -28,7 +28,9 @@ def model():
 
 @pytest.fixture(scope="module")
 def stretched(model):
-    return model.vae(*posterior_of(model, 1.4))
+    vae = model.vae(*posterior_of(model, 1.4))
+    vae.compile(jit_compile=False)
+    return vae
 
 
 def test_at_the_true_posterior_one_sample_is_exact(model, x):

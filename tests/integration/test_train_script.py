@@ -173,7 +173,7 @@ def test_help_tells_every_setting(capsys):
         assert name in text
 
 
-@pytest.mark.parametrize("likelihood", ["gaussian-shared", "poisson", "quantized-logistic-mixture"])
+@pytest.mark.parametrize("likelihood", ["gaussian-shared", "poisson"])
 def test_other_likelihoods_run_from_flags_to_figures(likelihood):
     assert train.main([*TINY, "--likelihood", likelihood, "--name", likelihood]) == 0
     metrics = metrics_of(likelihood)
