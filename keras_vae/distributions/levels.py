@@ -16,7 +16,7 @@ class _LevelMoments:
 
     def _probs_and_levels(self) -> tuple[tf.Tensor, tf.Tensor]:
         """Return probabilities [..., K] and levels [K]."""
-        raise NotImplementedError
+        raise NotImplementedError(f"{type(self).__name__} must override `_probs_and_levels`.")
 
     def _mean(self, **kwargs: Any) -> tf.Tensor:
         probs, levels = self._probs_and_levels()

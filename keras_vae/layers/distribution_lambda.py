@@ -182,3 +182,8 @@ def _concretisation(convert_to_tensor_fn: Any) -> str | Callable:
         "`convert_to_tensor_fn` must be the name of a method of the distribution or a function of it. "
         f"Received: convert_to_tensor_fn={convert_to_tensor_fn!r}"
     )
+
+
+def _dtype_name(dtype: Any) -> str | None:
+    """Return the name of a dtype, as configurations keep it, or None."""
+    return None if dtype is None else tf.as_dtype(dtype).name

@@ -8,6 +8,7 @@ import tensorflow as tf
 from tensorflow_probability import distributions as tfd
 
 from keras_vae.distributions import Bernoulli, CategoricalLevels, SoftBernoulli
+from keras_vae.layers.distribution_lambda import _dtype_name
 from keras_vae.layers.independent import IndependentLayer, _as_shape, _reshape_params, _size
 from keras_vae.saving.registration import register
 
@@ -21,7 +22,7 @@ class _WithSampleDtype(IndependentLayer):
         self, event_shape: Any, convert_to_tensor_fn: Any, sample_dtype: Any, validate_args: bool, **kwargs: Any
     ):
         super().__init__(event_shape, convert_to_tensor_fn, validate_args, **kwargs)
-        self.sample_dtype = None if sample_dtype is None else tf.as_dtype(sample_dtype).name
+        self.sample_dtype = _dtype_name(sample_dtype)
 
     def get_config(self) -> dict[str, Any]:
         return {**super().get_config(), "sample_dtype": self.sample_dtype}

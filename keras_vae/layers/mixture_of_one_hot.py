@@ -8,6 +8,7 @@ import tensorflow as tf
 from tensorflow_probability import distributions as tfd
 
 from keras_vae.distributions import MixtureOfOneHotCategorical
+from keras_vae.layers.distribution_lambda import _dtype_name
 from keras_vae.layers.mixture import MixtureSameFamily, _Mixture, _split_params
 from keras_vae.layers.one_hot_categorical import OneHotCategorical
 from keras_vae.saving.registration import register
@@ -56,7 +57,7 @@ class CategoricalMixtureOfOneHotCategorical(_Mixture):
         if event_size < 1:
             raise ValueError(f"`event_size` must be 1 or more. Received: event_size={event_size}")
         self.event_size = int(event_size)
-        self.sample_dtype = None if sample_dtype is None else tf.as_dtype(sample_dtype).name
+        self.sample_dtype = _dtype_name(sample_dtype)
 
     def distribution(self, inputs: tf.Tensor) -> MixtureOfOneHotCategorical:
         return self.new(inputs, self.event_size, self.num_components, self.sample_dtype, self.validate_args)

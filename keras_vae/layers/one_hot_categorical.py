@@ -8,15 +8,36 @@ import tensorflow as tf
 from tensorflow_probability import distributions as tfd
 
 from keras_vae import distributions
-from keras_vae.layers.distribution_lambda import DistributionLambda
+from keras_vae.layers.distribution_lambda import DistributionLambda, _dtype_name
 from keras_vae.layers.independent import _reshape_params
 from keras_vae.saving.registration import register
 
 __all__ = ["OneHotCategorical", "RelaxedOneHotCategorical"]
 
 
+class _OneHot(DistributionLambda):
+    """Base of the layers over vectors of `event_size` entries, from as many logits."""
+
+    _least_size = 1
+
+    def __init__(self, event_size: int, convert_to_tensor_fn: Any, validate_args: bool, **kwargs: Any):
+        super().__init__(convert_to_tensor_fn=convert_to_tensor_fn, **kwargs)
+        if event_size < self._least_size:
+            raise ValueError(f"`event_size` must be {self._least_size} or more. Received: event_size={event_size}")
+        self.event_size = int(event_size)
+        self.validate_args = validate_args
+
+    @staticmethod
+    def params_size(event_size: int, name: str | None = None) -> int:
+        """Return the number of parameters of one distribution: event_size."""
+        return event_size
+
+    def get_config(self) -> dict[str, Any]:
+        return {**super().get_config(), "event_size": self.event_size, "validate_args": self.validate_args}
+
+
 @register
-class OneHotCategorical(DistributionLambda):
+class OneHotCategorical(_OneHot):
     """`tfd.OneHotCategorical` over the D unit vectors, from logits.
 
     Args:
@@ -48,12 +69,8 @@ class OneHotCategorical(DistributionLambda):
         validate_args: bool = False,
         **kwargs: Any,
     ):
-        super().__init__(convert_to_tensor_fn=convert_to_tensor_fn, **kwargs)
-        if event_size < 1:
-            raise ValueError(f"`event_size` must be 1 or more. Received: event_size={event_size}")
-        self.event_size = int(event_size)
-        self.sample_dtype = None if sample_dtype is None else tf.as_dtype(sample_dtype).name
-        self.validate_args = validate_args
+        super().__init__(event_size, convert_to_tensor_fn, validate_args, **kwargs)
+        self.sample_dtype = _dtype_name(sample_dtype)
 
     def distribution(self, inputs: tf.Tensor) -> tfd.OneHotCategorical:
         return self.new(inputs, self.event_size, self.sample_dtype, self.validate_args)
@@ -71,22 +88,12 @@ class OneHotCategorical(DistributionLambda):
             name=name or "OneHotCategorical",
         )
 
-    @staticmethod
-    def params_size(event_size: int, name: str | None = None) -> int:
-        """Return the number of parameters of one distribution: event_size."""
-        return event_size
-
     def get_config(self) -> dict[str, Any]:
-        return {
-            **super().get_config(),
-            "event_size": self.event_size,
-            "sample_dtype": self.sample_dtype,
-            "validate_args": self.validate_args,
-        }
+        return {**super().get_config(), "sample_dtype": self.sample_dtype}
 
 
 @register
-class RelaxedOneHotCategorical(DistributionLambda):
+class RelaxedOneHotCategorical(_OneHot):
     """Concrete (Gumbel-softmax) distribution over the simplex: one-hot vectors, relaxed so that gradients pass.
 
     sample = softmax((logits + Gumbel noise) / temperature)
@@ -119,6 +126,8 @@ class RelaxedOneHotCategorical(DistributionLambda):
         "The Concrete distribution", Section 3.1.
     """
 
+    _least_size = 2
+
     def __init__(
         self,
         event_size: int,
@@ -127,14 +136,10 @@ class RelaxedOneHotCategorical(DistributionLambda):
         validate_args: bool = False,
         **kwargs: Any,
     ):
-        super().__init__(convert_to_tensor_fn=convert_to_tensor_fn, **kwargs)
-        if event_size < 2:
-            raise ValueError(f"`event_size` must be 2 or more. Received: event_size={event_size}")
+        super().__init__(event_size, convert_to_tensor_fn, validate_args, **kwargs)
         if not temperature > 0:
             raise ValueError(f"`temperature` must be above 0. Received: temperature={temperature}")
-        self.event_size = int(event_size)
         self.temperature = float(temperature)
-        self.validate_args = validate_args
 
     def distribution(self, inputs: tf.Tensor) -> distributions.RelaxedOneHotCategorical:
         return self.new(inputs, self.event_size, self.temperature, self.validate_args)
@@ -152,15 +157,5 @@ class RelaxedOneHotCategorical(DistributionLambda):
             name=name or "RelaxedOneHotCategorical",
         )
 
-    @staticmethod
-    def params_size(event_size: int, name: str | None = None) -> int:
-        """Return the number of parameters of one distribution: event_size."""
-        return event_size
-
     def get_config(self) -> dict[str, Any]:
-        return {
-            **super().get_config(),
-            "event_size": self.event_size,
-            "temperature": self.temperature,
-            "validate_args": self.validate_args,
-        }
+        return {**super().get_config(), "temperature": self.temperature}

@@ -289,10 +289,10 @@ def test_an_event_shape_of_other_than_positive_integers_raises(event_shape, name
 def test_parameters_that_are_not_numbers_raise_with_validate_args_where_the_family_checks(name):
     if name in ("ContinuousBernoulli", "Poisson", "NegativeBinomial"):
         layer, x = layer_of(name)(1, validate_args=True), tf.constant([-0.5])
-        with pytest.raises(tf.errors.InvalidArgumentError):
+        with pytest.raises(tf.errors.InvalidArgumentError, match="must be non-negative"):
             layer(tf.zeros([1, FAMILIES[name][0]])).log_prob(x)
     else:
-        with pytest.raises(tf.errors.InvalidArgumentError):
+        with pytest.raises(tf.errors.InvalidArgumentError, match="must be positive"):
             layer_of(name)(1, validate_args=True)(np.full([1, FAMILIES[name][0]], np.nan, "float32"))
 
 
