@@ -19,15 +19,17 @@ if TYPE_CHECKING:
     import keras_vae as kv
 
 _MIN_EPOCHS, _MIN_STEPS = 20, 5_000
+_IMAGES_OF_MEAN = 10_000
 
 
-def make_vae(config: Config, data: kv.data.ImageData) -> kv.VAE:
+def make_vae(config: Config, data: kv.data.ImageData, epochs: int) -> kv.VAE:
     """Return the compiled model, after a check that its likelihood can score the data."""
     import keras
 
     import keras_vae as kv
+    from keras_vae.runs import learning_rate, objective
 
-    options = config.model
+    options, steps_per_epoch = config.model, -(-data.train.num_examples // config.training.batch_size)
     vae = kv.VAE.for_images(
         data.event_shape,
         options.latent_dim,
@@ -38,20 +40,31 @@ def make_vae(config: Config, data: kv.data.ImageData) -> kv.VAE:
         num_levels=data.pixels.num_values or 2,
         initial=options.initial,
         sigma=options.sigma,
+        batch_norm=options.batch_norm,
         dequantized_levels=data.pixels.num_levels if isinstance(data.pixels, kv.data.Dequantize) else 1,
-        objective=kv.objectives.ELBO(options.beta, options.num_samples),
+        objective=objective(config.loss, steps_per_epoch),
         seed=config.training.seed,
     )
     vae.check(data.train.head(config.training.batch_size))
+    if options.output_bias == "data_mean":
+        images = min(data.train.num_examples, _IMAGES_OF_MEAN)
+        kv.networks.set_output_mean(vae.decoder, data.train.head(images, config.training.seed))
+    rate = learning_rate(config.training, epochs * steps_per_epoch)
     vae.compile(
-        keras.optimizers.Adam(config.training.learning_rate),
+        keras.optimizers.Adam(rate, epsilon=config.training.epsilon),
         jit_compile={"auto": "auto", "on": True, "off": False}[config.training.jit_compile],
         steps_per_execution=max(config.training.steps_per_execution, 1),
     )
     return vae
 
 
-def fit(config: Config, vae: kv.VAE, data: kv.data.ImageData, log_dir: Path) -> dict[str, Any]:
+def num_epochs(config: Config, num_examples: int) -> int:
+    """Return how often to go through the training images."""
+    steps_per_epoch = -(-num_examples // config.training.batch_size)
+    return config.training.epochs or max(_MIN_EPOCHS, -(-_MIN_STEPS // steps_per_epoch))
+
+
+def fit(config: Config, vae: kv.VAE, data: kv.data.ImageData, epochs: int, log_dir: Path) -> dict[str, Any]:
     """Train until the end, Ctrl-C or a loss that is not finite; return how it went."""
     import keras
 
@@ -60,7 +73,6 @@ def fit(config: Config, vae: kv.VAE, data: kv.data.ImageData, log_dir: Path) -> 
     options = config.training
     batches = data.train.training_batches(options.batch_size, options.seed)
     validation = data.validation and data.validation.evaluation_batches(options.batch_size, options.seed)
-    epochs = options.epochs or max(_MIN_EPOCHS, -(-_MIN_STEPS // batches.steps_per_epoch))
     guard = kv.training.StopOnNonFinite(exact_step=options.loop == "custom")
     throughput = kv.training.Throughput(data.train.num_examples)
     bar = kv.training.ProgressBar()
@@ -90,7 +102,11 @@ def fit(config: Config, vae: kv.VAE, data: kv.data.ImageData, log_dir: Path) -> 
     bar.close()
     if guard.message:
         status = f"stopped: {guard.message}; the last good weights are kept"
-    return {"status": status, "training_images_per_second": throughput.examples_per_second()}
+    return {
+        "status": status,
+        "training_images_per_second": throughput.examples_per_second(),
+        "training_seconds": sum(throughput.seconds),
+    }
 
 
 def evaluate(config: Config, vae: kv.VAE, test: kv.data.Split) -> dict[str, Any]:
@@ -124,7 +140,8 @@ def run(config: Config) -> int:
     keras.utils.set_random_seed(config.training.seed)
     keras.config.set_dtype_policy(config.training.precision)
     data = load_data(config)
-    vae = make_vae(config, data)
+    epochs = num_epochs(config, data.train.num_examples)
+    vae = make_vae(config, data, epochs)
     stem = f"{Path(config.data.dataset).stem}-{config.model.likelihood}"
     folder = Path(config.run.output_dir) / (config.run.name or next_name(config.run.output_dir, stem))
 
@@ -132,7 +149,7 @@ def run(config: Config) -> int:
         print(f"Training on {describe_device()}: {data}")
         write_json(new / "config.json", config.to_dict())
         write_json(new / "environment.json", environment())
-        results = fit(config, vae, data, new / "logs")
+        results = fit(config, vae, data, epochs, new / "logs")
         results["history"] = vae.history.history
         write_json(new / "metrics.json", results)
         vae.save(new / "model.keras")

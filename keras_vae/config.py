@@ -17,7 +17,7 @@ import dacite
 import tyro
 import yaml
 
-__all__ = ["Config", "DataConfig", "ModelConfig", "RunConfig", "TrainingConfig", "parse_config"]
+__all__ = ["Config", "DataConfig", "LossConfig", "ModelConfig", "RunConfig", "TrainingConfig", "parse_config"]
 
 
 def _flag(kind: type, default: str) -> Any:
@@ -79,10 +79,28 @@ class ModelConfig:
     """of the hidden layers, by its Keras name"""
     initial: str = "glorot_uniform"
     """of the kernels: a Keras initializer's name, or fan_in_uniform, PyTorch's default"""
-    beta: float = 1.0
-    """weight of the KL in the loss; 1 is the ELBO"""
+    output_bias: Literal["zeros", "data_mean"] = "zeros"
+    """of the decoder's last layer: data_mean lets (soft-)bernoulli start at the mean of the training images"""
+    batch_norm: bool = False
+    """normalise the hidden layers of mlp, before their activation, over the batch"""
+
+
+@dataclasses.dataclass(frozen=True)
+class LossConfig:
+    """What is minimised."""
+
+    objective: Literal["elbo", "iwae"] = "elbo"
+    """the negative ELBO, or the importance-weighted bound of num_samples draws"""
     num_samples: int = 1
     """draws of z per image in training"""
+    gradient: Literal["pathwise", "sticking_the_landing", "doubly_reparameterized", "score_function"] = "pathwise"
+    """its estimator: the third of iwae only, the last of elbo only"""
+    beta: float = 1.0
+    """weight of the KL in the elbo"""
+    warm_up: int = 0
+    """epochs in which beta rises from 0"""
+    free_bits: float = 0.0
+    """nats of each latent dimension's KL that cost the elbo nothing"""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -94,6 +112,11 @@ class TrainingConfig:
     batch_size: int = 128
     """images per step"""
     learning_rate: float = 1e-3
+    """of Adam"""
+    schedule: Literal["constant", "cosine", "burda"] = "constant"
+    """of the learning rate: cosine falls to 0 at the last step; burda has 8 stages, each 3 times as long as the one
+    before, that fall to a tenth"""
+    epsilon: float = 1e-7
     """of Adam"""
     loop: Literal["custom", "fit"] = "custom"
     """the hand-written loop, or Keras' fit; both take the same steps"""
@@ -132,6 +155,7 @@ class Config:
 
     data: DataConfig = DataConfig()
     model: ModelConfig = ModelConfig()
+    loss: LossConfig = LossConfig()
     training: TrainingConfig = TrainingConfig()
     run: RunConfig = RunConfig()
 
@@ -140,20 +164,39 @@ class Config:
             "num_levels": self.data.num_levels,
             "image_size": self.data.image_size,
             "latent_dim": self.model.latent_dim,
-            "num_samples": self.model.num_samples,
+            "num_samples": self.loss.num_samples,
             "epochs": self.training.epochs,
             "batch_size": self.training.batch_size,
             "learning_rate": self.training.learning_rate,
+            "epsilon": self.training.epsilon,
             "sigma": self.model.sigma,
             "hidden": min(self.model.hidden, default=None),
         }
         for name, value in positive.items():
             if value is not None and not value > 0:
                 raise ValueError(f"`{name}` must be positive. Received: {name}={value}")
-        not_negative = {"beta": self.model.beta, "steps_per_execution": self.training.steps_per_execution}
+        not_negative = {
+            "beta": self.loss.beta,
+            "warm_up": self.loss.warm_up,
+            "free_bits": self.loss.free_bits,
+            "steps_per_execution": self.training.steps_per_execution,
+        }
         for name, value in not_negative.items():
             if not value >= 0:
                 raise ValueError(f"`{name}` must not be negative. Received: {name}={value}")
+
+        if self.loss.objective == "iwae" and (self.loss.beta != 1 or self.loss.warm_up or self.loss.free_bits):
+            raise ValueError(
+                "`beta`, `warm_up` and `free_bits` are of the elbo. Received: objective=iwae, "
+                f"beta={self.loss.beta}, warm_up={self.loss.warm_up}, free_bits={self.loss.free_bits}"
+            )
+        if self.loss.free_bits and self.loss.gradient != "pathwise":
+            raise ValueError(f"`free_bits` goes with the pathwise gradient. Received: gradient={self.loss.gradient}")
+        if self.model.output_bias != "zeros" and self.model.likelihood not in ("bernoulli", "soft-bernoulli"):
+            raise ValueError(
+                "`output_bias` data_mean is of bernoulli and soft-bernoulli. "
+                f"Received: likelihood={self.model.likelihood}"
+            )
 
     def to_dict(self) -> dict[str, Any]:
         """Return nested plain dictionaries."""
@@ -167,7 +210,9 @@ class Config:
             ValueError: for a name that is not known or a value of the wrong type.
         """
         if not isinstance(values, dict):
-            raise ValueError(f"The configuration must have sections data, model, training, run. Received: {values!r}")
+            raise ValueError(
+                f"The configuration must have sections data, model, loss, training, run. Received: {values!r}"
+            )
         try:
             return dacite.from_dict(cls, values, dacite.Config(strict=True, cast=[tuple]))
         except dacite.DaciteError as error:
@@ -176,7 +221,7 @@ class Config:
 
 _DESCRIPTION = (
     "Train a variational autoencoder on images and leave a decoder ready to serve. Settings can also stand in a "
-    "file: --config FILE (YAML or JSON, sections data, model, training, run); flags overrule it."
+    "file: --config FILE (YAML or JSON, sections data, model, loss, training, run); flags overrule it."
 )
 
 

@@ -3,12 +3,12 @@ import typing
 
 import pytest
 
-from keras_vae.config import Config, ModelConfig
+from keras_vae.config import Config, LossConfig, ModelConfig
 from keras_vae.models.for_images import LIKELIHOODS
 
 
 def test_every_value_survives_the_way_to_a_dictionary_and_back():
-    config = Config(model=ModelConfig(likelihood="categorical", hidden=(3, 4), beta=0.5))
+    config = Config(model=ModelConfig(likelihood="categorical", hidden=(3, 4)), loss=LossConfig(beta=0.5))
     assert Config.from_dict(config.to_dict()) == config
 
 
@@ -30,7 +30,16 @@ def test_configuration_cannot_be_changed():
         ({"model": {"likelihood": "cauchy"}}, "cannot be used: .*likelihood"),
         ({"model": {"latent_dim": 0}}, "`latent_dim` must be positive. Received: latent_dim=0"),
         ({"model": {"hidden": [4, -1]}}, "`hidden` must be positive. Received: hidden=-1"),
-        ({"model": {"beta": -1.0}}, "`beta` must not be negative. Received: beta=-1.0"),
+        ({"loss": {"beta": -1.0}}, "`beta` must not be negative. Received: beta=-1.0"),
+        ({"loss": {"objective": "iwae", "warm_up": 3}}, "are of the elbo. Received: objective=iwae, .* warm_up=3"),
+        (
+            {"loss": {"free_bits": 0.1, "gradient": "score_function"}},
+            "pathwise gradient. Received: gradient=score_func",
+        ),
+        (
+            {"model": {"likelihood": "poisson", "output_bias": "data_mean"}},
+            "`output_bias` data_mean is of bernoulli and soft-bernoulli. Received: likelihood=poisson",
+        ),
     ],
 )
 def test_unknown_names_wrong_types_and_values_out_of_range_are_refused(values, message):

@@ -74,6 +74,7 @@ def image_encoder(
     activation: str = "relu",
     num_levels: int = 2,
     initial: str = "glorot_uniform",
+    batch_norm: bool = False,
 ) -> keras.Sequential:
     """Return x [B, *event] -> diagonal Gaussian q(z|x); integer levels are scaled to [0, 1] first.
 
@@ -85,11 +86,12 @@ def image_encoder(
         activation: of the hidden layers.
         num_levels: x has the levels 0 ... num_levels-1; 2 for values in [0, 1].
         initial: of the kernels, see `keras_vae.networks.initializer`.
+        batch_norm: see `keras_vae.networks.mlp_encoder`; of "mlp" only.
     """
-    _check_name("network", network, NETWORKS)
-    make = networks.mlp_encoder if network == "mlp" else networks.conv_encoder
+    _check_network(network, batch_norm)
     params_size = layers.MultivariateNormalDiag.params_size(latent_dim)
-    body = make(event_shape, params_size, hidden or _HIDDEN[network], activation, initial, 1 / (num_levels - 1))
+    options = (event_shape, params_size, hidden or _HIDDEN[network], activation, initial, 1 / (num_levels - 1))
+    body = networks.mlp_encoder(*options, batch_norm) if network == "mlp" else networks.conv_encoder(*options)
     body.add(layers.MultivariateNormalDiag(latent_dim))
     return body
 
@@ -104,6 +106,7 @@ def image_decoder(
     num_levels: int = 2,
     initial: str = "glorot_uniform",
     sigma: float = 0.1,
+    batch_norm: bool = False,
 ) -> keras.Sequential:
     """Return z [B, D] -> p(x|z); arguments as in `image_encoder`, whose `hidden` runs backwards here.
 
@@ -117,14 +120,14 @@ def image_decoder(
         num_levels: of a likelihood over levels.
         initial: of the kernels.
         sigma: of "gaussian-fixed".
+        batch_norm: as of the encoder.
     """
     _check_name("likelihood", likelihood, tuple(LIKELIHOODS))
-    _check_name("network", network, NETWORKS)
+    _check_network(network, batch_norm)
     event_shape, family = tuple(event_shape), LIKELIHOODS[likelihood]
     params_per_entry = family.params_size(num_levels)
-    make = networks.mlp_decoder if network == "mlp" else networks.conv_decoder
-    backwards = tuple(reversed(hidden or _HIDDEN[network]))
-    body = make(latent_dim, event_shape, params_per_entry, backwards, activation, initial)
+    options = (latent_dim, event_shape, params_per_entry, (hidden or _HIDDEN[network])[::-1], activation, initial)
+    body = networks.mlp_decoder(*options, batch_norm) if network == "mlp" else networks.conv_decoder(*options)
     if family.in_blocks:
         body.add(keras.layers.Reshape((math.prod(event_shape), params_per_entry)))
         body.add(keras.layers.Permute((2, 1)))
@@ -136,3 +139,9 @@ def image_decoder(
 def _check_name(argument: str, name: str, names: Sequence[str]) -> None:
     if name not in names:
         raise ValueError(f"`{argument}` must be one of {', '.join(names)}. Received: {argument}={name!r}")
+
+
+def _check_network(network: str, batch_norm: bool) -> None:
+    _check_name("network", network, NETWORKS)
+    if batch_norm and network != "mlp":
+        raise ValueError(f"`batch_norm` is of mlp only. Received: network={network!r}, batch_norm={batch_norm}")

@@ -112,6 +112,7 @@ class VAE(ObjectiveModel):
         num_levels: int = 2,
         initial: str = "glorot_uniform",
         sigma: float = 0.1,
+        batch_norm: bool = False,
         **kwargs: Any,
     ) -> VAE:
         """Return a VAE of ready-made parts: diagonal Gaussian q(z|x), standard normal p(z).
@@ -131,6 +132,7 @@ class VAE(ObjectiveModel):
             num_levels: x has the levels 0 ... num_levels-1.
             initial: of the kernels, see `keras_vae.networks.initializer`.
             sigma: of "gaussian-fixed".
+            batch_norm: normalise the hidden layers of "mlp" over the batch.
             **kwargs: of `VAE`.
 
         Example:
@@ -139,8 +141,8 @@ class VAE(ObjectiveModel):
         [3, 8, 8, 1]
         """
         options = (network, hidden, activation, num_levels, initial)
-        encoder = image_encoder(event_shape, latent_dim, *options)
-        decoder = image_decoder(event_shape, latent_dim, likelihood, *options, sigma)
+        encoder = image_encoder(event_shape, latent_dim, *options, batch_norm=batch_norm)
+        decoder = image_decoder(event_shape, latent_dim, likelihood, *options, sigma, batch_norm)
         return cls(encoder, decoder, StandardNormal(latent_dim), **kwargs)
 
     def build(self, input_shape: Any) -> None:

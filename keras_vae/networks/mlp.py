@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 import keras
 
 from keras_vae.networks.initializers import initializer
 
 __all__ = ["mlp_decoder", "mlp_encoder"]
+
+_MOMENTUM = 0.9  # of the moving averages of batch normalisation: Keras' 0.99 is slow for small sets
 
 
 def mlp_encoder(
@@ -19,6 +21,7 @@ def mlp_encoder(
     activation: str = "relu",
     initial: str = "glorot_uniform",
     scale: float = 1.0,
+    batch_norm: bool = False,
 ) -> keras.Sequential:
     """Return a network from x [B, *event] to the parameters [B, params_size] of q(z|x).
 
@@ -29,6 +32,7 @@ def mlp_encoder(
         activation: of the hidden layers.
         initial: of the kernels, see `keras_vae.networks.initializer`.
         scale: factor on x, 1 / (num_levels - 1) for integer levels.
+        batch_norm: normalise each hidden layer over the batch, before its activation.
 
     Example:
 
@@ -40,7 +44,7 @@ def mlp_encoder(
             keras.Input(tuple(event_shape)),
             keras.layers.Rescaling(scale),
             keras.layers.Flatten(),
-            *(keras.layers.Dense(units, activation, kernel_initializer=initializer(initial)) for units in hidden_units),
+            *_hidden_layers(hidden_units, activation, initial, batch_norm),
             keras.layers.Dense(params_size, kernel_initializer=initializer(initial)),
         ]
     )
@@ -53,12 +57,25 @@ def mlp_decoder(
     hidden_units: Sequence[int] = (400,),
     activation: str = "relu",
     initial: str = "glorot_uniform",
+    batch_norm: bool = False,
 ) -> keras.Sequential:
     """Return a network from z [B, latent_dim] to the parameters [B, prod(event_shape) * params_per_entry] of p(x|z)."""
     return keras.Sequential(
         [
             keras.Input((latent_dim,)),
-            *(keras.layers.Dense(units, activation, kernel_initializer=initializer(initial)) for units in hidden_units),
+            *_hidden_layers(hidden_units, activation, initial, batch_norm),
             keras.layers.Dense(math.prod(event_shape) * params_per_entry, kernel_initializer=initializer(initial)),
         ]
     )
+
+
+def _hidden_layers(
+    hidden_units: Sequence[int], activation: str, initial: str, batch_norm: bool
+) -> Iterator[keras.layers.Layer]:
+    for units in hidden_units:
+        if batch_norm:
+            yield keras.layers.Dense(units, use_bias=False, kernel_initializer=initializer(initial))
+            yield keras.layers.BatchNormalization(momentum=_MOMENTUM)
+            yield keras.layers.Activation(activation)
+        else:
+            yield keras.layers.Dense(units, activation, kernel_initializer=initializer(initial))

@@ -182,3 +182,14 @@ def test_other_likelihoods_run_from_flags_to_figures(likelihood):
     bits, elbo = metrics["test"]["bits_per_dim"]["mean"], metrics["test"]["elbo"]["mean"]
     counted = np.log2(17) if likelihood == "gaussian-shared" else 0  # dequantised from 17 levels
     assert bits == pytest.approx(-elbo / (64 * np.log(2)) + counted, rel=1e-5)
+
+
+def test_objective_schedule_and_network_are_those_of_the_flags():
+    flags = "--objective iwae --num-samples 3 --gradient doubly_reparameterized --schedule cosine --batch-norm"
+    arguments = [*TINY, *flags.split(), "--output-bias", "data_mean", "--validation-fraction", "0", "--name", "run"]
+    assert train.main(arguments) == 0
+    vae = keras.saving.load_model("saved_models/run/model.keras")
+    assert vae.objective.get_config() == {"num_samples": 3, "gradient": "doubly_reparameterized"}
+    assert float(vae.optimizer.learning_rate) == pytest.approx(0.0, abs=1e-9)  # the cosine's last value
+    assert any(isinstance(layer, keras.layers.BatchNormalization) for layer in vae.decoder.layers)
+    assert metrics_of("run")["training_seconds"] > 0

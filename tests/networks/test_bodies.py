@@ -62,3 +62,15 @@ def test_initial_weights_are_those_asked_for(make):
         assert 0.9 * bound < np.abs(kernel).max() <= bound
     assert len({kernel.ravel()[0] for kernel in drawn}) == len(drawn)
     assert all(np.all(kernel == 0) for kernel in kernels(make(initial="zeros")))
+
+
+@pytest.mark.parametrize("make", [lambda **kwargs: networks.mlp_encoder((3,), 2, **kwargs), networks.mlp_decoder])
+def test_batch_normalisation_gives_hidden_units_mean_0_and_variance_1_over_the_batch(make):
+    arguments = {} if make is not networks.mlp_decoder else {"latent_dim": 3, "event_shape": (2,)}
+    body = make(hidden_units=(5, 4), batch_norm=True, **arguments)
+    x = np.random.default_rng(0).normal(2.0, 3.0, (200, 3)).astype("float32")
+    for layer in body.layers:
+        x = layer(x, training=True) if "normalization" in layer.name else layer(x)
+        if "normalization" in layer.name:
+            np.testing.assert_allclose(np.mean(x, axis=0), 0.0, atol=1e-5)
+            np.testing.assert_allclose(np.var(x, axis=0), 1.0, rtol=0.05)
