@@ -7,7 +7,9 @@ from typing import NamedTuple
 
 import tensorflow as tf
 
-__all__ = ["LossTerms", "bits_per_dim"]
+from keras_vae import replicas
+
+__all__ = ["LossTerms", "bits_per_dim", "dataset_elbo"]
 
 
 class LossTerms(NamedTuple):
@@ -46,3 +48,36 @@ def bits_per_dim(log_prob: tf.Tensor, event_shape: tuple[int, ...], dequantized_
         Theis et al. (2016), "A note on the evaluation of generative models", Eq. 5.
     """
     return -log_prob / (math.log(2) * math.prod(event_shape)) + math.log2(dequantized_levels)
+
+
+def dataset_elbo(elbo: tf.Tensor, num_examples: int) -> tf.Tensor:
+    """Return N / M sum_i elbo_i: the ELBO of a whole data set, estimated from a minibatch of it.
+
+    Unbiased for the sum over the data set, if the minibatch is drawn from it at random. `LossTerms.loss` is a mean
+    over the batch instead. The sum is needed where terms of the whole data set stand beside it, such as the
+    log-density of the weights under a prior.
+
+    Args:
+        elbo: [M], of each example of the minibatch, in nats (`LossTerms.elbo`, `VAE.elbo`).
+        num_examples: N, of the data set.
+
+    Returns:
+        dataset_elbo [], in nats: up is better. Under `tf.distribute`, this replica's part of it: parts add up.
+
+    Raises:
+        ValueError: if `elbo` is not a vector or num_examples < 1.
+
+    Example:
+
+    >>> float(dataset_elbo(tf.constant([-90., -110.]), num_examples=60_000))
+    -6000000.0
+
+    References:
+        Kingma & Welling (2014), "Auto-Encoding Variational Bayes", Eq. 8.
+    """
+    elbo = tf.convert_to_tensor(elbo)
+    if elbo.shape.rank != 1:
+        raise ValueError(f"`elbo` must have shape [M], one an example. Received: elbo.shape={elbo.shape}")
+    if num_examples < 1:
+        raise ValueError(f"`num_examples` must be 1 or more. Received: num_examples={num_examples}")
+    return num_examples * replicas.batch_mean(elbo)

@@ -28,7 +28,8 @@ def sample(distribution: tfd.Distribution, num_samples: Any, seed: Any, first_ro
 
     The families of `keras_vae.layers.Independent...`, normal and categorical families and their mixtures are drawn
     from `normal` and `uniform` by their textbook transformation and have every property of this package's noise
-    (beta draws agree within 1e-8 between eager execution and XLA). Other distributions use their own `sample` with
+    (beta draws agree within 1e-8 between eager execution and XLA). So have they where `tfd.BatchBroadcast` makes one
+    of them, without batch, a batch: every row gets draws of its own. Other distributions use their own `sample` with
     a seed that depends on `first_row`: reproducible, but not the same under XLA.
 
     Args:
@@ -208,6 +209,21 @@ def _(distribution: tfd.MixtureSameFamily, noise: _Noise) -> tf.Tensor:
     u = noise(uniform, _full_shape(distribution)[: batch.rank], probs.dtype)
     x = _draw(components, noise.fold_in(1))
     return tf.gather(x, _inverse_cdf(probs, u, tf.int32), axis=batch.rank + 1, batch_dims=batch.rank + 1)
+
+
+@_draw.register(tfd.BatchBroadcast.__bases__[0])  # what TFP makes of a distribution with Keras layers inside
+def _(distribution: tfd.BatchBroadcast, noise: _Noise) -> tf.Tensor:
+    """Number the draws of a distribution without batch, those of a row in succession; TFP broadcasts other batches."""
+    base = distribution.distribution
+    if base.batch_shape.rank != 0:
+        return _draw.dispatch(object)(distribution, noise)
+    batch = tf.unstack(distribution.with_shape if distribution.to_shape is None else distribution.to_shape)
+    shape = [batch[0], noise.num_samples, *batch[1:]] if noise.has_rows else [noise.num_samples, *batch]
+    draws_a_row = math.prod(shape[1:])
+    first_draw = tf.cast(noise.first_row, tf.int64) * tf.cast(draws_a_row, tf.int64)
+    draws = _draw(base, _Noise(shape[0] * draws_a_row, noise.seed, first_draw, has_rows=False))
+    draws = tf.reshape(draws, tf.concat([shape, tf.shape(draws)[1:]], 0))
+    return tf.transpose(draws, [1, 0, *range(2, draws.shape.rank)]) if noise.has_rows else draws
 
 
 @_draw.register(tfd.TransformedDistribution.__bases__[0])  # what TFP makes of a bijector with Keras layers inside

@@ -85,10 +85,13 @@ def test_any_number_of_samples_is_the_mean_of_that_many_weights(x, stretched, nu
     np.testing.assert_allclose(estimate.standard_error, relative_error, rtol=1e-6)
 
 
-def test_the_estimate_of_an_example_depends_neither_on_the_others_nor_on_the_batch_size(x, stretched, monkeypatch):
-    whole = log_marginal(stretched, x, 20, seed=1)
+@pytest.mark.parametrize("proposal", ["posterior", "prior"])
+def test_the_estimate_of_an_example_depends_neither_on_the_others_nor_on_the_batch_size(
+    x, stretched, monkeypatch, proposal
+):
+    whole = log_marginal(stretched, x, 20, seed=1, proposal=proposal)
     monkeypatch.setattr(importance_sampling, "_ROWS_AT_ONCE", 140)
-    small = log_marginal(stretched, x[:9], 20, seed=1)
+    small = log_marginal(stretched, x[:9], 20, seed=1, proposal=proposal)
     np.testing.assert_allclose(small.log_marginal, whole.log_marginal[:9], rtol=1e-12)
 
 

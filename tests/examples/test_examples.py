@@ -10,6 +10,7 @@ from examples import (
     mixture_density_network,
     probabilistic_layers_vae,
     probabilistic_regression,
+    why_an_encoder,
 )
 
 
@@ -57,3 +58,15 @@ def test_the_classifier_is_right_where_it_is_certain_and_draws_are_worse_than_th
     assert numbers["accuracy"] > 0.5
     assert numbers["accuracy of the more certain half"] > numbers["accuracy"]
     assert numbers["log-likelihood"] > numbers["log-likelihood of one draw"]  # Jensen's inequality
+
+
+def test_naive_monte_carlo_fails_as_the_latent_dimension_grows_and_does_not_report_it(figure, capsys):
+    sizes = {"dimensions": 200, "num_samples": 100, "hidden": 64, "n": 2000, "epochs": 20, "num_examples": 50}
+    scores = why_an_encoder.main(latent_dims=(1, 12), **sizes, figure=figure)
+    naive, importance = scores[12]["prior"], scores[12]["posterior"]
+    assert naive["absolute error"] > 10 * max(naive["reported standard error"], importance["absolute error"])
+    assert naive["bias"] == pytest.approx(-naive["absolute error"])  # always below
+    assert naive["effective sample size"] < 2 < importance["effective sample size"]
+    for of in scores[1].values():  # where both can be trusted
+        assert of["absolute error"] < 2 * of["reported standard error"]
+    assert f"{naive['absolute error']:19.3f}" in capsys.readouterr().out

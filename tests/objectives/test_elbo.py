@@ -1,11 +1,9 @@
-import math
-
 import keras
 import numpy as np
 import pytest
 import tensorflow as tf
 
-from keras_vae.objectives import ELBO, bits_per_dim
+from keras_vae.objectives import ELBO
 
 
 def test_loss_is_reconstruction_loss_plus_beta_kl(make_vae, binary_images):
@@ -40,10 +38,6 @@ def test_more_samples_reduce_the_spread_as_one_over_root_s(make_vae, binary_imag
     spread = {s: np.std(ELBO(num_samples=s)(vae, x, seed=1).elbo) for s in (1, 16)}
     relative_error = 4 * np.sqrt(2 / 4_000)  # 4 standard errors of a ratio of two standard deviations, near normal
     assert spread[1] / spread[16] == pytest.approx(4, rel=relative_error * 2)
-
-
-def test_bits_per_dim_of_a_fair_coin_is_one():
-    assert float(bits_per_dim(-12 * math.log(2), (3, 4))) == pytest.approx(1)
 
 
 @pytest.mark.parametrize(

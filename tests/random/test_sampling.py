@@ -22,6 +22,11 @@ def _scale_tril(rows):
     return tf.constant(factors[rows], tf.float32)
 
 
+def _mixture():
+    components = tfd.MultivariateNormalDiag(_loc(slice(0, 2)), tf.ones([2, 3]))
+    return tfd.MixtureSameFamily(tfd.Categorical(probs=[0.3, 0.7]), components)
+
+
 FAMILIES = {
     "Normal": lambda rows: tfd.Normal(_loc(rows), tf.exp(_loc(rows))),
     "Independent Normal": lambda rows: tfd.Independent(tfd.Normal(_loc(rows), tf.exp(_loc(rows))), 1),
@@ -36,6 +41,7 @@ FAMILIES = {
     "NegativeBinomial": lambda rows: tfd.NegativeBinomial(3 + _loc(rows), logits=_loc(rows) + 5),
     "Bernoulli": lambda rows: tfd.Independent(tfd.Bernoulli(_loc(rows), dtype=tf.float32), 1),
     "Categorical": lambda rows: tfd.Independent(tfd.Categorical(tf.reshape(_loc(rows, 12), [-1, 4, 3])), 1),
+    "BatchBroadcast": lambda rows: tfd.BatchBroadcast(_mixture(), _loc(rows).shape[:1]),
 }
 
 
@@ -69,12 +75,13 @@ def test_samples_in_a_graph_are_those_of_eager_execution(jit_compile, family):
         assert_same(graph(random.as_seed(7), tf.constant(first_row)), eager, scale=np.max(np.abs(eager)))
 
 
-@pytest.mark.parametrize("family", ["Independent Normal", "MultivariateNormalDiag", "Bernoulli"])
+@pytest.mark.parametrize("family", ["Independent Normal", "MultivariateNormalDiag", "Bernoulli", "BatchBroadcast"])
 def test_samples_of_a_batch_of_unknown_size_are_those_of_the_static_batch(family):
     kinds = {
         "Independent Normal": lambda t: tfd.Independent(tfd.Normal(t, tf.exp(t)), 1),
         "MultivariateNormalDiag": lambda t: tfd.MultivariateNormalDiag(t, tf.exp(t)),
         "Bernoulli": lambda t: tfd.Independent(tfd.Bernoulli(t), 1),
+        "BatchBroadcast": lambda t: tfd.BatchBroadcast(_mixture(), tf.shape(t)[:1]),
     }
     make = kinds[family]
     graph = tf.function(lambda t: random.sample(make(t), 2, 7, 4), input_signature=[tf.TensorSpec([None, 3])])
@@ -92,6 +99,7 @@ PRIORS = {
     "Normal": lambda: tfd.Normal(0.0, 1.0),
     "Bernoulli": lambda: tfd.Bernoulli(0.3),
     "Categorical": lambda: tfd.Categorical(tf.zeros(7)),
+    "BatchBroadcast": lambda: tfd.Independent(tfd.BatchBroadcast(tfd.Normal(0.0, 1.0), [3]), 1),
 }
 
 
@@ -102,6 +110,20 @@ def test_the_first_draws_of_a_distribution_without_batch_are_those_of_fewer_draw
     assert draws.shape == [64, *p_z.event_shape]
     assert_same(random.sample(p_z, 10, 7), draws[:10])
     assert_same(random.sample(p_z, 10, 7, first_row=54), draws[54:])
+
+
+def test_a_row_of_a_broadcast_distribution_is_a_run_of_its_draws():
+    """Also of a row of several draws, and of row numbers near the end of int32."""
+    d = tfd.Normal(0.0, 1.0)
+    draws = random.sample(tfd.BatchBroadcast(d, to_shape=[4, 3]), 2, 7)
+    assert_same(draws, np.swapaxes(np.reshape(random.sample(d, 24, 7), [4, 2, 3]), 0, 1))
+    last = random.sample(tfd.BatchBroadcast(d, [1, 3]), 2, 7, first_row=np.int32(2**31 - 1))
+    assert_same(last, np.reshape(random.sample(d, 6, 7, first_row=6 * (2**31 - 1)), [2, 1, 3]))
+
+
+def test_a_batch_is_broadcast_by_tfp():
+    d = tfd.BatchBroadcast(tfd.Normal(_loc(0), 1e-6), [6, 3])
+    np.testing.assert_allclose(random.sample(d, 2, 7), np.broadcast_to(_loc(0), [2, 6, 3]), atol=1e-5)
 
 
 def test_the_number_of_draws_of_a_distribution_without_batch_may_be_a_tensor():
