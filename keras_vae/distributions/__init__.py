@@ -1,11 +1,13 @@
 """Distributions that TFP does not have, or has slower or less stable."""
 
+from keras_vae.distributions.autoregressive_flow import AutoregressiveFlow
 from keras_vae.distributions.bernoulli import Bernoulli, SoftBernoulli
 from keras_vae.distributions.continuous_bernoulli import ContinuousBernoulli
 from keras_vae.distributions.levels import CategoricalLevels, QuantizedLogistic
 from keras_vae.distributions.one_hot import MixtureOfOneHotCategorical, RelaxedOneHotCategorical
 
 __all__ = [
+    "AutoregressiveFlow",
     "Bernoulli",
     "CategoricalLevels",
     "ContinuousBernoulli",

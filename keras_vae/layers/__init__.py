@@ -1,5 +1,6 @@
 """TFP distributions as Keras 3 layers."""
 
+from keras_vae.layers.autoregressive_flow import AutoregressiveFlow
 from keras_vae.layers.autoregressive_network import AutoregressiveNetwork
 from keras_vae.layers.autoregressive_transform import AutoregressiveTransform
 from keras_vae.layers.blockwise_initializer import BlockwiseInitializer
@@ -40,6 +41,7 @@ from keras_vae.layers.weight_distributions import (
 )
 
 __all__ = [
+    "AutoregressiveFlow",
     "AutoregressiveNetwork",
     "AutoregressiveTransform",
     "BlockwiseInitializer",

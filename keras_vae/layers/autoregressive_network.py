@@ -199,12 +199,12 @@ class AutoregressiveNetwork(keras.layers.Layer):
         h = tf.cast(x, self.variable_dtype)
         for k, mask in enumerate(self._masks):
             kernel = tf.convert_to_tensor(self._kernels[k])
-            h = tf.tensordot(h, tf.cast(mask, kernel.dtype) * kernel, 1)
+            h = _dense(h, tf.cast(mask, kernel.dtype) * kernel)
             if self.use_bias:
                 h += self._biases[k]
             if k < len(self._conditional_kernels):
                 conditional_kernel = tf.convert_to_tensor(self._conditional_kernels[k])
-                h += tf.tensordot(tf.cast(conditional_input, self.variable_dtype), conditional_kernel, 1)
+                h += _dense(tf.cast(conditional_input, self.variable_dtype), conditional_kernel)
             if k + 1 < len(self._masks):
                 h = self.activation(h)
         return tf.reshape(h, tf.concat([tf.shape(h)[:-1], [self._masks[0].shape[0], self.params]], 0))
@@ -235,3 +235,9 @@ def _masks(degrees: list[np.ndarray], params: int) -> list[np.ndarray]:
     """Return [inputs, outputs] masks of all layers (Germain et al., Eqs. 12 and 13)."""
     hidden = [below[:, None] <= above for below, above in itertools.pairwise(degrees)]
     return [*hidden, np.repeat(degrees[-1][:, None] < degrees[0], params, axis=1)]
+
+
+def _dense(h: tf.Tensor, kernel: tf.Tensor) -> tf.Tensor:
+    """Return h @ kernel for h [..., inputs]: not by `tf.tensordot`, whose gradient XLA cannot compile inside a loop."""
+    product = tf.matmul(tf.reshape(h, [-1, kernel.shape[0]]), kernel)
+    return tf.reshape(product, tf.concat([tf.shape(h)[:-1], kernel.shape[1:]], 0))

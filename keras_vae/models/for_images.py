@@ -10,12 +10,13 @@ import keras
 
 from keras_vae import layers, networks
 
-__all__ = ["LIKELIHOODS", "NETWORKS", "Likelihood", "image_decoder", "image_encoder"]
+__all__ = ["LIKELIHOODS", "NETWORKS", "POSTERIORS", "Likelihood", "Posterior", "image_decoder", "image_encoder"]
 
 NETWORKS = ("mlp", "conv")
 
 _HIDDEN = {"mlp": (400,), "conv": (32, 64)}
 _NUM_COMPONENTS = 5
+_CONTEXT_SIZE = 64
 
 
 class Likelihood(NamedTuple):
@@ -66,6 +67,28 @@ LIKELIHOODS = {
 }
 
 
+class Posterior(NamedTuple):
+    """How a family of q(z|x) is made.
+
+    Attributes:
+        make_layer: function of latent_dim that returns the layer.
+        params_size: function of latent_dim that returns the number of parameters.
+    """
+
+    make_layer: Callable[[int], keras.layers.Layer]
+    params_size: Callable[[int], int]
+
+
+POSTERIORS = {
+    "diagonal": Posterior(layers.MultivariateNormalDiag, layers.MultivariateNormalDiag.params_size),
+    "flow": Posterior(
+        lambda latent_dim: layers.AutoregressiveFlow(latent_dim, _CONTEXT_SIZE),
+        lambda latent_dim: layers.AutoregressiveFlow.params_size(latent_dim, _CONTEXT_SIZE),
+    ),
+    "full": Posterior(layers.MultivariateNormalTriL, layers.MultivariateNormalTriL.params_size),
+}
+
+
 def image_encoder(
     event_shape: Sequence[int],
     latent_dim: int,
@@ -74,9 +97,10 @@ def image_encoder(
     activation: str = "relu",
     num_levels: int = 2,
     initial: str = "glorot_uniform",
+    posterior: str = "diagonal",
     batch_norm: bool = False,
 ) -> keras.Sequential:
-    """Return x [B, *event] -> diagonal Gaussian q(z|x); integer levels are scaled to [0, 1] first.
+    """Return x [B, *event] -> q(z|x); integer levels are scaled to [0, 1] first.
 
     Args:
         event_shape: shape of x.
@@ -86,13 +110,16 @@ def image_encoder(
         activation: of the hidden layers.
         num_levels: x has the levels 0 ... num_levels-1; 2 for values in [0, 1].
         initial: of the kernels, see `keras_vae.networks.initializer`.
+        posterior: a name of `POSTERIORS`.
         batch_norm: see `keras_vae.networks.mlp_encoder`; of "mlp" only.
     """
     _check_network(network, batch_norm)
-    params_size = layers.MultivariateNormalDiag.params_size(latent_dim)
+    _check_name("posterior", posterior, tuple(POSTERIORS))
+    family = POSTERIORS[posterior]
+    params_size = family.params_size(latent_dim)
     options = (event_shape, params_size, hidden or _HIDDEN[network], activation, initial, 1 / (num_levels - 1))
     body = networks.mlp_encoder(*options, batch_norm) if network == "mlp" else networks.conv_encoder(*options)
-    body.add(layers.MultivariateNormalDiag(latent_dim))
+    body.add(family.make_layer(latent_dim))
     return body
 
 

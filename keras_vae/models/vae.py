@@ -112,10 +112,11 @@ class VAE(ObjectiveModel):
         num_levels: int = 2,
         initial: str = "glorot_uniform",
         sigma: float = 0.1,
+        posterior: str = "diagonal",
         batch_norm: bool = False,
         **kwargs: Any,
     ) -> VAE:
-        """Return a VAE of ready-made parts: diagonal Gaussian q(z|x), standard normal p(z).
+        """Return a VAE of ready-made parts, with a standard normal p(z).
 
         Args:
             event_shape: (H, W, C).
@@ -132,6 +133,8 @@ class VAE(ObjectiveModel):
             num_levels: x has the levels 0 ... num_levels-1.
             initial: of the kernels, see `keras_vae.networks.initializer`.
             sigma: of "gaussian-fixed".
+            posterior: q(z|x) is "diagonal", a Gaussian of independent entries, "full", one of correlated entries, or
+                "flow", an inverse autoregressive flow, `keras_vae.layers.AutoregressiveFlow`.
             batch_norm: normalise the hidden layers of "mlp" over the batch.
             **kwargs: of `VAE`.
 
@@ -141,7 +144,7 @@ class VAE(ObjectiveModel):
         [3, 8, 8, 1]
         """
         options = (network, hidden, activation, num_levels, initial)
-        encoder = image_encoder(event_shape, latent_dim, *options, batch_norm=batch_norm)
+        encoder = image_encoder(event_shape, latent_dim, *options, posterior, batch_norm)
         decoder = image_decoder(event_shape, latent_dim, likelihood, *options, sigma, batch_norm)
         return cls(encoder, decoder, StandardNormal(latent_dim), **kwargs)
 

@@ -352,6 +352,14 @@ def _prior() -> tfd.Distribution:
 
 
 LAYERS: dict[str, Layer] = {
+    "AutoregressiveFlow": Layer(
+        _constant(event_size=2, context_size=3),
+        _constant(
+            event_size=2, context_size=3, num_flows=3, hidden_units=[4], activation="tanh", inverse=False, seed=5
+        ),
+        (7,),
+        (2,),
+    ),
     "AutoregressiveNetwork": Layer(
         _constant(params=2, event_shape=[3]),
         _constant(params=2, event_shape=[3], hidden_units=[4], activation="tanh", use_bias=False),

@@ -98,3 +98,44 @@ def test_training_reaches_the_log_marginal_of_the_data(model):
     gap = kl_to_true_posterior(model, x[:100], vae.encode(x[:100]).mean().numpy(), true_scale)
     assert before.mean() > 1
     assert gap.mean() < 0.01
+
+
+# A flow as posterior, of a model whose true posterior is correlated.
+
+
+@pytest.fixture(scope="module")
+def trained_flow():
+    """Return model, data, and a VAE with the model's decoder and an IAF encoder after 300 steps."""
+    keras.utils.set_random_seed(0)
+    model = linear_gaussian(seed=5, orthogonal=False)
+    rng = np.random.default_rng(3)
+    x = rng.normal(size=(2_000, 2)) @ model.weight.T + model.bias + model.sigma * rng.normal(size=(2_000, 5))
+    layer = kv.layers.AutoregressiveFlow(2, context_size=4, hidden_units=(8,), dtype="float64")
+    dense = keras.layers.Dense(layer.params_size(2, 4), dtype="float64")
+    encoder = keras.Sequential([keras.Input((5,), dtype="float64"), dense, layer])
+    decoder = model.vae(np.zeros((5, 2)), np.zeros(2), np.ones(2)).decoder
+    decoder.trainable = False
+    vae = kv.VAE(encoder, decoder, kv.priors.StandardNormal(2, dtype="float64"), seed=0, dtype="float64")
+    vae.compile(keras.optimizers.Adam(0.02), jit_compile=False)
+    kv.training.train(vae, x, epochs=30, batch_size=200, verbose=0)
+    return model, x[:200], vae
+
+
+def test_log_marginal_with_a_flow_is_within_4_standard_errors_of_the_exact_one(trained_flow):
+    """Of the mean over the examples, whose importance samples are independent."""
+    model, x, vae = trained_flow
+    estimate = kv.evaluation.log_marginal(vae, x, num_samples=200)
+    error = estimate.log_marginal - model.log_marginal(x)
+    standard_error = np.sqrt(np.mean(estimate.standard_error**2) / len(x))
+    bias = np.mean(estimate.standard_error**2) / 2  # of the logarithm of an unbiased estimate
+    assert abs(np.mean(error) + bias) < 4 * standard_error
+    assert np.all(np.abs(error) < 6 * estimate.standard_error)
+
+
+def test_the_elbo_of_a_flow_is_above_that_of_the_best_diagonal_normal(trained_flow):
+    """min KL(q, N(m, inverse(P))) over diagonal q is (sum_d log P_dd - log det P) / 2: Bishop (2006), Eq. 10.15."""
+    model, x, vae = trained_flow
+    precision = np.linalg.inv(model.posterior(x)[1])
+    gap = 0.5 * (np.sum(np.log(np.diag(precision))) - np.linalg.slogdet(precision)[1])
+    below = model.log_marginal(x) - vae.elbo(x, num_samples=20, seed=0).numpy()
+    assert below.mean() + 4 * below.std() / np.sqrt(len(x)) < gap

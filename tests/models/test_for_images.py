@@ -4,8 +4,8 @@ import pytest
 from tensorflow_probability import distributions as tfd
 
 import keras_vae as kv
-from keras_vae.distributions import QuantizedLogistic
-from keras_vae.models.for_images import LIKELIHOODS, image_decoder
+from keras_vae.distributions import AutoregressiveFlow, QuantizedLogistic
+from keras_vae.models.for_images import LIKELIHOODS, POSTERIORS, image_decoder
 
 
 @pytest.mark.parametrize("network", ["mlp", "conv"])
@@ -78,7 +78,23 @@ def test_bits_per_dim_of_dequantised_levels_count_their_number(make_vae):
         make_vae(dequantized_levels=0)
 
 
-@pytest.mark.parametrize("argument", ["likelihood", "network"])
+FAMILIES = {"diagonal": tfd.MultivariateNormalDiag, "flow": AutoregressiveFlow, "full": tfd.MultivariateNormalTriL}
+
+
+@pytest.mark.parametrize("posterior", POSTERIORS)
+def test_a_vae_of_every_posterior_trains_and_is_the_same_after_saving(posterior, binary_images, tmp_path):
+    vae = kv.VAE.for_images((4, 4, 1), 3, posterior=posterior, hidden=(8,), seed=0)
+    assert type(vae.encode(binary_images)) is FAMILIES[posterior]
+    vae.compile(keras.optimizers.Adam(0.01), jit_compile=False)
+    losses = vae.fit(binary_images, batch_size=50, epochs=4, verbose=0).history["loss"]
+    assert losses[-1] < losses[0]
+    vae.save(tmp_path / "vae.keras")
+    loaded = keras.saving.load_model(tmp_path / "vae.keras", safe_mode=True)
+    np.testing.assert_array_equal(loaded.elbo(binary_images, seed=0), vae.elbo(binary_images, seed=0))
+    np.testing.assert_array_equal(loaded.reconstruct(binary_images), vae.reconstruct(binary_images))
+
+
+@pytest.mark.parametrize("argument", ["likelihood", "network", "posterior"])
 def test_unknown_names_are_refused(argument):
     with pytest.raises(ValueError, match=f"`{argument}` must be one of .* Received: {argument}='nope'"):
         kv.VAE.for_images((4, 4, 1), 2, **{argument: "nope"})
