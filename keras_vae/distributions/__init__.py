@@ -1,7 +1,7 @@
 """Distributions that TFP does not have, or has slower or less stable."""
 
 from keras_vae.distributions.autoregressive_flow import AutoregressiveFlow
-from keras_vae.distributions.bernoulli import Bernoulli, SoftBernoulli
+from keras_vae.distributions.bernoulli import Bernoulli, IndependentBernoulli, SoftBernoulli
 from keras_vae.distributions.continuous_bernoulli import ContinuousBernoulli
 from keras_vae.distributions.levels import CategoricalLevels, QuantizedLogistic
 from keras_vae.distributions.one_hot import MixtureOfOneHotCategorical, RelaxedOneHotCategorical
@@ -11,6 +11,7 @@ __all__ = [
     "Bernoulli",
     "CategoricalLevels",
     "ContinuousBernoulli",
+    "IndependentBernoulli",
     "MixtureOfOneHotCategorical",
     "QuantizedLogistic",
     "RelaxedOneHotCategorical",

@@ -7,7 +7,9 @@ from typing import Any
 import tensorflow as tf
 from tensorflow_probability import distributions as tfd
 
-__all__ = ["Bernoulli", "SoftBernoulli"]
+__all__ = ["Bernoulli", "IndependentBernoulli", "SoftBernoulli"]
+
+_FACTORS = 64  # of a product in [1, 2**64], which float32 holds with ease
 
 
 class Bernoulli(tfd.Bernoulli):
@@ -28,17 +30,62 @@ class Bernoulli(tfd.Bernoulli):
 
 @tf.custom_gradient
 def _log_prob(x: tf.Tensor, logits: tf.Tensor) -> tuple[tf.Tensor, Any]:
-    def gradients(upstream: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
-        for_x, for_logits = upstream * logits, upstream * (x - tf.sigmoid(logits))
-        axes = tf.raw_ops.BroadcastGradientArgs(s0=tf.shape(x), s1=tf.shape(logits))
-        return (
-            tf.reshape(tf.reduce_sum(for_x, axes.r0), tf.shape(x)),
-            tf.reshape(tf.reduce_sum(for_logits, axes.r1), tf.shape(logits)),
-        )
+    return _wrong(x, logits) - tf.math.softplus(-tf.abs(logits)), lambda upstream: _gradients(x, logits, upstream)
 
-    # (x - [logits > 0]) logits is 0 where a pixel is as certain as can be, with logits of infinity too.
-    wrong = tf.math.multiply_no_nan(logits, x - tf.cast(logits > 0, logits.dtype))
-    return wrong - tf.math.softplus(-tf.abs(logits)), gradients
+
+def _wrong(x: tf.Tensor, logits: tf.Tensor) -> tf.Tensor:
+    """Return (x - [logits > 0]) logits: 0 where a pixel is as certain as can be, with logits of infinity too."""
+    return tf.math.multiply_no_nan(logits, x - tf.cast(logits > 0, logits.dtype))
+
+
+def _gradients(x: tf.Tensor, logits: tf.Tensor, upstream: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+    """Return what `upstream` gives x and logits, in their own shapes."""
+    for_x, for_logits = upstream * logits, upstream * (x - tf.sigmoid(logits))
+    axes = tf.raw_ops.BroadcastGradientArgs(s0=tf.shape(x), s1=tf.shape(logits))
+    return (
+        tf.reshape(tf.reduce_sum(for_x, axes.r0), tf.shape(x)),
+        tf.reshape(tf.reduce_sum(for_logits, axes.r1), tf.shape(logits)),
+    )
+
+
+class IndependentBernoulli(tfd.Independent):
+    """`tfd.Independent` of `Bernoulli` entries, whose log-probability takes a logarithm for 64 entries together.
+
+    log_prob(x) = sum_i x_i logits_i - log(1 + exp(logits_i)),   d log_prob / d logits_i = x_i - sigmoid(logits_i)
+
+    An entry that is all but certain counts with an absolute precision of the machine epsilon, not a relative one.
+
+    Example:
+
+    >>> round(float(IndependentBernoulli(Bernoulli(logits=tf.zeros([28, 28])), 2).log_prob(tf.ones([28, 28]))), 2)
+    -543.43
+    """
+
+    def _log_prob(self, x: tf.Tensor) -> tf.Tensor:
+        logits, rank = self.distribution.logits_parameter(), tf.get_static_value(self.reinterpreted_batch_ndims)
+        plain = not rank or self.distribution.validate_args
+        if plain or not logits.shape[logits.shape.rank - rank :].is_fully_defined():
+            return super()._log_prob(x)
+        return _sum_log_prob(tf.cast(x, logits.dtype), logits, rank)
+
+
+def _sum_log_prob(x: tf.Tensor, logits: tf.Tensor, rank: int) -> tf.Tensor:
+    """Return the log-probabilities of `_log_prob` summed over the last `rank` axes."""
+    rank = int(rank)
+    event, axes = logits.shape[-rank:], list(range(-rank, 0))
+    factors = max(n for n in range(1, _FACTORS + 1) if event.num_elements() % n == 0)
+
+    @tf.custom_gradient
+    def summed(x: tf.Tensor, logits: tf.Tensor) -> tuple[tf.Tensor, Any]:
+        def gradients(upstream: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+            return _gradients(x, logits, tf.reshape(upstream, tf.concat([tf.shape(upstream), [1] * rank], 0)))
+
+        batch = tf.shape(logits)[:-rank]
+        groups = tf.reshape(1 + tf.exp(-tf.abs(logits)), tf.concat([batch, [-1, factors]], 0))
+        log_normaliser = tf.reduce_sum(tf.math.log(tf.reduce_prod(groups, -1)), -1)
+        return tf.reduce_sum(_wrong(x, logits), axes) - log_normaliser, gradients
+
+    return summed(x, logits)
 
 
 class SoftBernoulli(Bernoulli):

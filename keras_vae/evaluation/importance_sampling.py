@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import itertools
 import math
+import os
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
@@ -18,7 +21,8 @@ if TYPE_CHECKING:
 
 __all__ = ["LogMarginal", "log_importance_weights", "log_marginal"]
 
-_ROWS_AT_ONCE = 1000  # decoded images a step: their parameters stay in the processor's cache
+# Decoded images a step: on a CPU their parameters stay in the processor's cache, on a GPU (not measured) they fill it.
+_ROWS_AT_ONCE, _ROWS_AT_ONCE_ON_GPU = 500, 20_000
 _SAMPLES_AT_ONCE = 50
 
 
@@ -104,16 +108,26 @@ def log_marginal(
             f"Received: vae={vae.name!r}"
         )
     samples = min(num_samples, _SAMPLES_AT_ONCE)
-    batch_size = max(1, _ROWS_AT_ONCE // samples)
+    on_gpu = bool(tf.config.list_physical_devices("GPU"))
+    batch_size = max(1, (_ROWS_AT_ONCE_ON_GPU if on_gpu else _ROWS_AT_ONCE) // samples)
     seed = random.as_seed(seed)
     batches = as_batches(data, batch_size, seed, training=False)
     compiled = vae.__dict__.setdefault("_log_sums", {})  # so that the next call does not compile again
     if (num_samples, proposal) not in compiled:
         compiled[num_samples, proposal] = _log_sums(vae, num_samples, samples, proposal)
     log_sums = compiled[num_samples, proposal]
-    sums = [
-        log_sums(vae.check(x), seed, tf.constant(step * batch_size)).numpy() for step, x in enumerate(batches.epoch(0))
-    ]
+
+    def of_batch(numbered: tuple[int, tf.Tensor]) -> np.ndarray:
+        step, x = numbered
+        return log_sums(x, seed, tf.constant(step * batch_size)).numpy()
+
+    # One thread a core: within a batch XLA uses several for the matrix products only.
+    num_threads, numbered = os.cpu_count() or 1, enumerate(batches.epoch(0))
+    sums: list[np.ndarray] = []
+    with ThreadPoolExecutor(num_threads) as pool:
+        while some := list(itertools.islice(numbered, 8 * num_threads)):
+            vae.check(tf.concat([x for _, x in some], axis=0))
+            sums += pool.map(of_batch, some)
     log_sum, log_sum_of_squares = np.concatenate(sums, axis=1).astype(np.float64)
     return LogMarginal.of_log_sums(log_sum, log_sum_of_squares, num_samples)
 

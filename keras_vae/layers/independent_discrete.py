@@ -7,6 +7,7 @@ from typing import Any
 import tensorflow as tf
 from tensorflow_probability import distributions as tfd
 
+from keras_vae import distributions
 from keras_vae.distributions import Bernoulli, CategoricalLevels, SoftBernoulli
 from keras_vae.layers.distribution_lambda import _dtype_name
 from keras_vae.layers.independent import IndependentLayer, _as_shape, _reshape_params, _size
@@ -82,7 +83,7 @@ class IndependentBernoulli(_WithSampleDtype):
         pixels = cls.distribution_class(
             logits=_reshape_params(params, shape), dtype=tf.as_dtype(dtype or params.dtype), validate_args=validate_args
         )
-        return tfd.Independent(pixels, len(shape), validate_args=validate_args, name=name)
+        return distributions.IndependentBernoulli(pixels, len(shape), validate_args=validate_args, name=name)
 
     @staticmethod
     def params_size(event_shape: Any = (), name: str | None = None) -> int:
