@@ -46,13 +46,14 @@ def runs(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def repeated(tmp_path_factory):
-    """Return the folder of a run without a name, and of one of its configuration."""
+    """Return the folder of a run without a name, and of one of its configuration where that name is taken."""
+    first, second = tmp_path_factory.mktemp("first"), tmp_path_factory.mktemp("second")
+    (second / "digits-categorical").mkdir()
     with pytest.MonkeyPatch.context() as patch:
-        patch.chdir(tmp_path_factory.mktemp("repeated"))
         patch.setattr("keras_vae.plotting.report", no_figures)
-        train.main([*TINY, "--seed", "3", "--likelihood", "categorical"])
-        train.main(["--config", "saved_models/digits-categorical/config.json"])
-        return Path("saved_models").absolute()
+        train.main([*TINY, "--seed", "3", "--likelihood", "categorical", "--output-dir", str(first)])
+        train.main(["--config", str(first / "digits-categorical" / "config.json"), "--output-dir", str(second)])
+    return first, second
 
 
 @pytest.mark.parametrize("loop", ["custom", "fit"])
@@ -91,12 +92,14 @@ def test_both_loops_give_the_same_history(runs):
 
 
 def test_the_configuration_of_a_run_repeats_it(repeated):
-    first, second = (metrics_of(name, repeated) for name in ("digits-categorical", "digits-categorical-2"))
-    assert first["test"] == second["test"]
+    first, second = repeated
+    assert metrics_of("digits-categorical", first)["test"] == metrics_of("digits-categorical-2", second)["test"]
 
 
 def test_unnamed_runs_are_numbered(repeated):
-    assert sorted(path.name for path in repeated.iterdir()) == ["digits-categorical", "digits-categorical-2"]
+    first, second = (sorted(path.name for path in folder.iterdir()) for folder in repeated)
+    assert first == ["digits-categorical"]
+    assert second == ["digits-categorical", "digits-categorical-2"]
 
 
 @pytest.mark.parametrize(
