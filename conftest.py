@@ -1,10 +1,14 @@
 """Shared fixtures: fixed seeds, small models, data."""
 
+import gc
+
 import keras
 import numpy as np
 import pytest
 
 import keras_vae as kv
+
+gc.set_threshold(20_000)  # tracing makes millions of objects: looking for cycles less often saves a tenth of the time
 
 
 @pytest.fixture(autouse=True)
@@ -30,7 +34,7 @@ def binary_images():
     return (patterns[rng.integers(0, 5, 300)] ^ flips).astype("float32")
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def make_vae():
     """Return a function that makes the same small Bernoulli VAE each time."""
 

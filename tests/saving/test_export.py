@@ -19,30 +19,52 @@ class Refuse:
             raise ImportError(f"{name} must not be needed")
 sys.meta_path.insert(0, Refuse())
 assert not {"keras_vae", "tf_keras", "tensorflow_probability"} & set(sys.modules)
-model, given, answers = tf.saved_model.load(sys.argv[1]), np.load(sys.argv[2]), {}
-for name, signature in model.signatures.items():
-    wanted = signature.structured_input_signature[1]
-    arguments = {key: tf.constant(given[key]) for key in wanted}
-    answers |= {f"{name}/{key}": value.numpy() for key, value in signature(**arguments).items()}
-np.savez(sys.argv[3], **answers)
+for folder in sys.argv[1:]:
+    model, given, answers = tf.saved_model.load(folder), np.load(folder + "/given.npz"), {}
+    for name, signature in model.signatures.items():
+        wanted = signature.structured_input_signature[1]
+        arguments = {key: tf.constant(given[key]) for key in wanted}
+        answers |= {f"{name}/{key}": value.numpy() for key, value in signature(**arguments).items()}
+    np.savez(folder + "/answers.npz", **answers)
 """
 
 
-def answers_of_a_process_with_tensorflow_alone(folder, tmp_path, **given):
-    np.savez(tmp_path / "given.npz", **given)
-    script = [sys.executable, "-c", ALONE, folder, tmp_path / "given.npz", tmp_path / "answers.npz"]
-    run = subprocess.run([str(part) for part in script], capture_output=True, text=True, check=False)
+@pytest.fixture(scope="module")
+def served(make_vae, tmp_path_factory):
+    """Return for a whole model and two decoders: the model, what is given, and what its signatures answer.
+
+    They answer in one process with TensorFlow alone.
+    """
+    z = kv.random.normal([7, 3], seed=0).numpy()
+    rng, path = np.random.default_rng(0), tmp_path_factory.mktemp("served")
+    given = {
+        "vae": {
+            "x": rng.integers(0, 2, (5, 4, 4, 1)).astype("float32"),
+            "z": z[:, :2],
+            "seed": np.array([0, 9], "int32"),
+            "num_samples": np.int32(6),
+        },
+        "mlp": {"z": z},
+        "conv": {"z": z},
+    }
+    vaes, folders = {"vae": make_vae()}, {}
+    folders["vae"] = vaes["vae"].export(path / "vae")
+    for network in ("mlp", "conv"):
+        vae = kv.VAE.for_images((6, 5, 1), 3, "categorical", network, hidden=(4,), num_levels=4, seed=0)
+        folders[network] = kv.saving.export_decoder(vae, path / network)
+        assert folders[network] == path / network / "1"
+        vaes[network] = vae
+    for name, folder in folders.items():
+        np.savez(folder / "given.npz", **given[name])
+    script = [sys.executable, "-c", ALONE, *map(str, folders.values())]
+    run = subprocess.run(script, capture_output=True, text=True, check=False)
     assert run.returncode == 0, run.stderr[-2000:]
-    return np.load(tmp_path / "answers.npz")
+    return {name: (vaes[name], given[name], np.load(folders[name] / "answers.npz")) for name in folders}
 
 
-def test_every_signature_answers_as_the_model_does_in_a_process_with_tensorflow_alone(
-    make_vae, binary_images, tmp_path
-):
-    vae = make_vae()
-    folder = vae.export(tmp_path / "served")
-    x, z, seed = binary_images[:5], kv.random.normal([7, 2], seed=0).numpy(), np.array([0, 9], "int32")
-    answers = answers_of_a_process_with_tensorflow_alone(folder, tmp_path, x=x, z=z, seed=seed, num_samples=np.int32(6))
+def test_every_signature_answers_as_the_model_does_in_a_process_with_tensorflow_alone(served):
+    vae, given, answers = served["vae"]
+    x, z = given["x"], given["z"]
     p_x, q_z = vae.decode(z), vae.encode(x)
     expected = {
         "decode/logits": p_x.distribution.logits,
@@ -60,14 +82,11 @@ def test_every_signature_answers_as_the_model_does_in_a_process_with_tensorflow_
 
 
 @pytest.mark.parametrize("network", ["mlp", "conv"])
-def test_exported_decoder_gives_the_likelihoods_parameters(network, tmp_path):
-    vae = kv.VAE.for_images((6, 5, 1), 3, "categorical", network, hidden=(4,), num_levels=4, seed=0)
-    folder = kv.saving.export_decoder(vae, tmp_path / "decoder")
-    assert folder == tmp_path / "decoder" / "1"
-    z = kv.random.normal([7, 3], seed=0).numpy()
-    answers = answers_of_a_process_with_tensorflow_alone(folder, tmp_path, z=z)
+def test_exported_decoder_gives_the_likelihoods_parameters(network, served):
+    vae, given, answers = served[network]
     assert set(answers) == {f"{name}/{key}" for name in ("decode", "serving_default") for key in ("logits", "mean")}
-    np.testing.assert_allclose(answers["decode/logits"], vae.decode(z).distribution.logits, rtol=1e-5, atol=1e-6)
+    logits = vae.decode(given["z"]).distribution.logits
+    np.testing.assert_allclose(answers["decode/logits"], logits, rtol=1e-5, atol=1e-6)
 
 
 def test_exported_decoder_holds_the_decoders_weights_once(make_vae, tmp_path):
