@@ -1,14 +1,10 @@
 """Shared fixtures: fixed seeds, small models, data."""
 
-import gc
-
 import keras
 import numpy as np
 import pytest
 
 import keras_vae as kv
-
-gc.set_threshold(20_000)  # tracing makes millions of objects: looking for cycles less often saves a tenth of the time
 
 
 @pytest.fixture(autouse=True)

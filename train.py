@@ -40,6 +40,7 @@ def make_vae(config: Config, data: kv.data.ImageData, epochs: int) -> kv.VAE:
         num_levels=data.pixels.num_values or 2,
         initial=options.initial,
         sigma=options.sigma,
+        posterior=options.posterior,
         batch_norm=options.batch_norm,
         dequantized_levels=data.pixels.num_levels if isinstance(data.pixels, kv.data.Dequantize) else 1,
         objective=objective(config.loss, steps_per_epoch),

@@ -71,6 +71,8 @@ class ModelConfig:
     """scale of gaussian-fixed"""
     latent_dim: int = 20
     """dimensions of z"""
+    posterior: Literal["diagonal", "flow", "full"] = "diagonal"
+    """q(z|x): a Gaussian of independent entries, an inverse autoregressive flow, or a Gaussian of correlated ones"""
     network: Literal["mlp", "conv"] = "mlp"
     """body of encoder and decoder"""
     hidden: Annotated[tuple[int, ...], tyro.conf.arg(help_behavior_hint="(default: 400 for mlp, 32 64 for conv)")] = ()
@@ -214,9 +216,16 @@ class Config:
                 f"The configuration must have sections data, model, loss, training, run. Received: {values!r}"
             )
         try:
-            return dacite.from_dict(cls, values, dacite.Config(strict=True, cast=[tuple]))
+            return dacite.from_dict(cls, values, dacite.Config(strict=True, cast=[tuple], type_hooks={float: _number}))
         except dacite.DaciteError as error:
             raise ValueError(f"The configuration cannot be used: {error}") from error
+
+
+def _number(value: Any) -> Any:
+    """Return 1e-3 as a number, which YAML takes for text unless it is written 1.0e-3."""
+    with contextlib.suppress(ValueError, TypeError):
+        return float(value) if isinstance(value, str) else value
+    return value
 
 
 _DESCRIPTION = (

@@ -2,9 +2,10 @@ import dataclasses
 import typing
 
 import pytest
+import yaml
 
 from keras_vae.config import Config, LossConfig, ModelConfig
-from keras_vae.models.for_images import LIKELIHOODS
+from keras_vae.models.for_images import LIKELIHOODS, POSTERIORS
 
 
 def test_every_value_survives_the_way_to_a_dictionary_and_back():
@@ -14,6 +15,12 @@ def test_every_value_survives_the_way_to_a_dictionary_and_back():
 
 def test_what_is_left_out_keeps_its_default():
     assert Config.from_dict({"model": {"latent_dim": 3}}) == Config(model=ModelConfig(latent_dim=3))
+
+
+def test_numbers_are_numbers_also_where_yaml_takes_them_for_text():
+    values = yaml.safe_load("training: {learning_rate: 1e-3, epsilon: 1.0e-4}")
+    assert values["training"]["learning_rate"] == "1e-3"
+    assert Config.from_dict(values).training.learning_rate == 1e-3
 
 
 def test_configuration_cannot_be_changed():
@@ -27,6 +34,7 @@ def test_configuration_cannot_be_changed():
         ({"modell": {}}, "cannot be used: .*modell"),
         ({"model": {"latent": 3}}, "cannot be used: .*latent"),
         ({"model": {"latent_dim": "3"}}, "cannot be used: .*latent_dim.* should be .*int"),
+        ({"training": {"learning_rate": "fast"}}, "cannot be used: .*learning_rate.* should be .*float"),
         ({"model": {"likelihood": "cauchy"}}, "cannot be used: .*likelihood"),
         ({"model": {"latent_dim": 0}}, "`latent_dim` must be positive. Received: latent_dim=0"),
         ({"model": {"hidden": [4, -1]}}, "`hidden` must be positive. Received: hidden=-1"),
@@ -47,6 +55,7 @@ def test_unknown_names_wrong_types_and_values_out_of_range_are_refused(values, m
         Config.from_dict(values)
 
 
-def test_the_likelihoods_of_the_flags_are_those_of_for_images():
-    literal = typing.get_type_hints(ModelConfig)["likelihood"]
-    assert list(typing.get_args(literal)) == list(LIKELIHOODS)
+@pytest.mark.parametrize(("field", "table"), [("likelihood", LIKELIHOODS), ("posterior", POSTERIORS)])
+def test_the_families_of_the_flags_are_those_of_for_images(field, table):
+    literal = typing.get_type_hints(ModelConfig)[field]
+    assert list(typing.get_args(literal)) == list(table)

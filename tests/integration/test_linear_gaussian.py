@@ -139,3 +139,11 @@ def test_the_elbo_of_a_flow_is_above_that_of_the_best_diagonal_normal(trained_fl
     gap = 0.5 * (np.sum(np.log(np.diag(precision))) - np.linalg.slogdet(precision)[1])
     below = model.log_marginal(x) - vae.elbo(x, num_samples=20, seed=0).numpy()
     assert below.mean() + 4 * below.std() / np.sqrt(len(x)) < gap
+
+
+def test_annealing_from_a_flow_is_within_4_standard_errors_of_the_exact_log_marginal(trained_flow):
+    model, x, vae = trained_flow
+    annealed = kv.evaluation.annealed_log_marginal(vae, x[:20], num_chains=32, num_steps=10, seed=1)
+    error = annealed.estimate.log_marginal - model.log_marginal(x[:20])
+    assert annealed.acceptance_rate > 0.5
+    assert np.all(np.abs(error) < 4 * annealed.estimate.standard_error)
