@@ -49,7 +49,8 @@ def make_vae(config: Config, data: kv.data.ImageData, epochs: int) -> kv.VAE:
     vae.check(data.train.head(config.training.batch_size))
     if options.output_bias == "data_mean":
         images = min(data.train.num_examples, _IMAGES_OF_MEAN)
-        kv.networks.set_output_mean(vae.decoder, data.train.head(images, config.training.seed))
+        shuffled = data.train.training_batches(images, config.training.seed).epoch(0)
+        kv.networks.set_output_mean(vae.decoder, next(iter(shuffled)))
     rate = learning_rate(config.training, epochs * steps_per_epoch)
     vae.compile(
         keras.optimizers.Adam(rate, epsilon=config.training.epsilon),

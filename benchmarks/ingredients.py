@@ -1,8 +1,8 @@
 """What each ingredient of a recipe brings, and how long a given likelihood takes: log p(x) of MNIST's test images.
 
-Each variant is a run of `train.py` with `recipes/iwae_one_layer_k1.yaml`, the flags of the variant and its own number
-of epochs, over which the learning rate falls to 0; log p(x) is then estimated with `python -m keras_vae evaluate`. The
-minutes are those of the training alone, compilation included.
+Each variant is a run of `train.py` with `recipes/iwae_one_layer_k1.yaml`, the flags of the variant and a number of
+epochs, over which the learning rate falls to 0 unless it is constant; log p(x) is then estimated with
+`python -m keras_vae evaluate`. The minutes are those of the training alone, compilation included.
 
     python benchmarks/ingredients.py
     python benchmarks/ingredients.py --only "60 epochs" "constant learning rate"

@@ -10,6 +10,7 @@ import contextlib
 import dataclasses
 import io
 import itertools
+import math
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -82,7 +83,7 @@ class ModelConfig:
     initial: str = "glorot_uniform"
     """of the kernels: a Keras initializer's name, or fan_in_uniform, PyTorch's default"""
     output_bias: Literal["zeros", "data_mean"] = "zeros"
-    """of the decoder's last layer: data_mean lets (soft-)bernoulli start at the mean of the training images"""
+    """of the decoder's last layer: data_mean lets (soft-)bernoulli start at the mean of 10,000 training images"""
     batch_norm: bool = False
     """normalise the hidden layers of mlp, before their activation, over the batch"""
 
@@ -96,13 +97,14 @@ class LossConfig:
     num_samples: int = 1
     """draws of z per image in training"""
     gradient: Literal["pathwise", "sticking_the_landing", "doubly_reparameterized", "score_function"] = "pathwise"
-    """its estimator: the third of iwae only, the last of elbo only"""
+    """how it is estimated: doubly_reparameterized is of iwae only; score_function of elbo only, with 2 draws or more;
+    sticking_the_landing is unbiased but for iwae of several draws"""
     beta: float = 1.0
     """weight of the KL in the elbo"""
     warm_up: int = 0
     """epochs in which beta rises from 0"""
     free_bits: float = 0.0
-    """nats of each latent dimension's KL that cost the elbo nothing"""
+    """nats of each latent dimension's KL that cost the elbo nothing; of the diagonal posterior only"""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -114,12 +116,12 @@ class TrainingConfig:
     batch_size: int = 128
     """images per step"""
     learning_rate: float = 1e-3
-    """of Adam"""
+    """of Adam, at the start"""
     schedule: Literal["constant", "cosine", "burda"] = "constant"
-    """of the learning rate: cosine falls to 0 at the last step; burda has 8 stages, each 3 times as long as the one
-    before, that fall to a tenth"""
+    """of the learning rate: cosine falls to 0 at the end; burda falls to a tenth in 8 stages, each 3 times as long as
+    the one before (some of the first are empty below 3,280 steps)"""
     epsilon: float = 1e-7
-    """of Adam"""
+    """of Adam, added to the root of the mean squared gradient"""
     loop: Literal["custom", "fit"] = "custom"
     """the hand-written loop, or Keras' fit; both take the same steps"""
     steps_per_execution: int = 200
@@ -175,7 +177,7 @@ class Config:
             "hidden": min(self.model.hidden, default=None),
         }
         for name, value in positive.items():
-            if value is not None and not value > 0:
+            if value is not None and not 0 < value < math.inf:
                 raise ValueError(f"`{name}` must be positive. Received: {name}={value}")
         not_negative = {
             "beta": self.loss.beta,
@@ -184,16 +186,29 @@ class Config:
             "steps_per_execution": self.training.steps_per_execution,
         }
         for name, value in not_negative.items():
-            if not value >= 0:
+            if not 0 <= value < math.inf:
                 raise ValueError(f"`{name}` must not be negative. Received: {name}={value}")
 
+        self._check_combinations()
+
+    def _check_combinations(self) -> None:
         if self.loss.objective == "iwae" and (self.loss.beta != 1 or self.loss.warm_up or self.loss.free_bits):
             raise ValueError(
                 "`beta`, `warm_up` and `free_bits` are of the elbo. Received: objective=iwae, "
                 f"beta={self.loss.beta}, warm_up={self.loss.warm_up}, free_bits={self.loss.free_bits}"
             )
-        if self.loss.free_bits and self.loss.gradient != "pathwise":
-            raise ValueError(f"`free_bits` goes with the pathwise gradient. Received: gradient={self.loss.gradient}")
+        other = {"elbo": "doubly_reparameterized", "iwae": "score_function"}[self.loss.objective]
+        if self.loss.gradient == other:
+            raise ValueError(f"The {self.loss.objective} has no such gradient. Received: gradient={self.loss.gradient}")
+        if self.loss.gradient == "score_function" and self.loss.num_samples < 2:
+            raise ValueError(f"score_function needs 2 draws or more. Received: num_samples={self.loss.num_samples}")
+        if self.loss.free_bits and (self.loss.gradient, self.model.posterior) != ("pathwise", "diagonal"):
+            raise ValueError(
+                "`free_bits` goes with the pathwise gradient and the diagonal posterior. "
+                f"Received: gradient={self.loss.gradient}, posterior={self.model.posterior}"
+            )
+        if self.model.batch_norm and self.model.network != "mlp":
+            raise ValueError(f"`batch_norm` is of mlp only. Received: network={self.model.network}")
         if self.model.output_bias != "zeros" and self.model.likelihood not in ("bernoulli", "soft-bernoulli"):
             raise ValueError(
                 "`output_bias` data_mean is of bernoulli and soft-bernoulli. "

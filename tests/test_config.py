@@ -41,8 +41,23 @@ def test_configuration_cannot_be_changed():
         ({"loss": {"beta": -1.0}}, "`beta` must not be negative. Received: beta=-1.0"),
         ({"loss": {"objective": "iwae", "warm_up": 3}}, "are of the elbo. Received: objective=iwae, .* warm_up=3"),
         (
-            {"loss": {"free_bits": 0.1, "gradient": "score_function"}},
-            "pathwise gradient. Received: gradient=score_func",
+            {"loss": {"free_bits": 0.1, "gradient": "sticking_the_landing"}},
+            "pathwise gradient .* gradient=sticking_the",
+        ),
+        (
+            {"loss": {"free_bits": 0.1}, "model": {"posterior": "flow"}},
+            "diagonal posterior. Received: .*posterior=flow",
+        ),
+        ({"loss": {"gradient": "doubly_reparameterized"}}, "elbo has no such gradient. Received: gradient=doubly"),
+        (
+            {"loss": {"objective": "iwae", "gradient": "score_function", "num_samples": 2}},
+            "iwae has no such gradient. Received: gradient=score_function",
+        ),
+        ({"loss": {"gradient": "score_function"}}, "needs 2 draws or more. Received: num_samples=1"),
+        ({"model": {"batch_norm": True, "network": "conv"}}, "`batch_norm` is of mlp only. Received: network=conv"),
+        (
+            {"training": {"learning_rate": float("inf")}},
+            "`learning_rate` must be positive. Received: learning_rate=inf",
         ),
         (
             {"model": {"likelihood": "poisson", "output_bias": "data_mean"}},

@@ -15,6 +15,8 @@ RECIPES = sorted((Path(__file__).parents[1] / "recipes").glob("*.yaml"))
 def test_every_recipe_is_a_configuration_named_after_its_file(recipe):
     config = Config.from_dict(yaml.safe_load(recipe.read_text()))
     assert config.run.name == recipe.stem.replace("_", "-")
+    assert objective(config.loss, steps_per_epoch=10).num_samples == config.loss.num_samples
+    learning_rate(config.training, num_steps=10_000)
 
 
 def test_beta_rises_from_zero_over_the_epochs_of_warm_up():

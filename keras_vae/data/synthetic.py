@@ -170,6 +170,9 @@ class Manifold:
         phase: [K].
         sigma: standard deviation of the noise, and so the thickness of the manifold.
 
+    Raises:
+        ValueError: if sigma is not positive.
+
     Example:
 
     >>> manifold = Manifold.random(dimensions=100, latent_dim=2, sigma=0.2)
@@ -183,6 +186,10 @@ class Manifold:
     frequency: np.ndarray
     phase: np.ndarray
     sigma: float
+
+    def __post_init__(self) -> None:
+        if not self.sigma > 0:
+            raise ValueError(f"`sigma` must be positive. Received: sigma={self.sigma}")
 
     @classmethod
     def random(cls, dimensions: int, latent_dim: int, sigma: float = 0.1, seed: int = 0) -> Manifold:
@@ -224,6 +231,8 @@ class Manifold:
     def log_prob(self, x: Any) -> np.ndarray:
         """Return log p(x) of a manifold of one or two dimensions, by the trapezoidal rule over |z_j| <= 8.
 
+        Where x lies farther out, so does the grid.
+
         The step is half the width of the narrowest peak that p(x|z) p(z) has at a point of the manifold: rounding is
         all of the error there. In two dimensions it takes 500,000 nodes for each x at sigma = 0.1, and 1 / sigma^2 as
         many for another.
@@ -238,7 +247,9 @@ class Manifold:
         x, basis = np.asarray(x, np.float64), self._basis()
         slope = np.linalg.norm(basis, 2) * np.hypot(1, np.linalg.norm(self.frequency, 2))  # of g, or less everywhere
         step = 0.5 / np.hypot(1, slope / self.sigma)
-        axis = np.arange(-8, 8, step)
+        inverse = np.linalg.pinv(self.weight)
+        end = max(8.0, np.max(np.abs(x @ inverse.T), initial=0) + 8 * self.sigma * np.linalg.norm(inverse, 2))
+        axis = np.arange(-end, end, step)
         z = np.stack(np.meshgrid(*[axis] * self.dimension), axis=-1).reshape(-1, self.dimension)
         u = self._features(z)
         # ||x - g(z)||^2 = ||x||^2 - 2 x' [W V] u + ||[W V] u||^2, of which x and z meet in one matrix product

@@ -63,15 +63,22 @@ class IndependentBernoulli(tfd.Independent):
 
     def _log_prob(self, x: tf.Tensor) -> tf.Tensor:
         logits, rank = self.distribution.logits_parameter(), tf.get_static_value(self.reinterpreted_batch_ndims)
-        plain = not rank or self.distribution.validate_args
-        if plain or not logits.shape[logits.shape.rank - rank :].is_fully_defined():
+        x = tf.cast(x, logits.dtype)
+        if self.distribution.validate_args or not _can_sum(x, logits, rank):
             return super()._log_prob(x)
-        return _sum_log_prob(tf.cast(x, logits.dtype), logits, rank)
+        return _sum_log_prob(x, logits, int(rank))
+
+
+def _can_sum(x: tf.Tensor, logits: tf.Tensor, rank: int | None) -> bool:
+    """Return whether `_sum_log_prob` takes these: an event of known shape to which x broadcasts, in float32 or more."""
+    if not rank or None in (x.shape.rank, logits.shape.rank) or logits.dtype not in (tf.float32, tf.float64):
+        return False
+    event = logits.shape[-rank:]
+    return event.is_fully_defined() and tf.broadcast_static_shape(x.shape[-rank:], event) == event
 
 
 def _sum_log_prob(x: tf.Tensor, logits: tf.Tensor, rank: int) -> tf.Tensor:
     """Return the log-probabilities of `_log_prob` summed over the last `rank` axes."""
-    rank = int(rank)
     event, axes = logits.shape[-rank:], list(range(-rank, 0))
     factors = max(n for n in range(1, _FACTORS + 1) if event.num_elements() % n == 0)
 

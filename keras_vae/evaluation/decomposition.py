@@ -53,7 +53,8 @@ def decompose(vae: VAE, data: Any, batch_size: int = 500, seed: Any = 0) -> Deco
         mean_n KL(q(z|x_n), p(z)) = I(x; z) + KL(q(z), p(z))
 
     Both are estimated from one draw z_n of each posterior, with q(z_n) summed over all N posteriors, in N^2
-    evaluations of bounded memory.
+    evaluations of bounded memory. (Of an inverse autoregressive flow each takes D passes through its networks: give it
+    some hundred examples.)
 
     Args:
         vae: built model.
@@ -125,8 +126,8 @@ def diagnose(parts: Decomposition) -> list[str]:
     if active == 0:
         sentences.append(
             "Posterior collapse: no dimension of z depends on x. Let the weight of the KL grow from 0 "
-            "(keras.optimizers.schedules.PolynomialDecay as beta), give it free bits (keras_vae.objectives.FreeBits), "
-            "or take a weaker decoder."
+            "(keras.optimizers.schedules.PolynomialDecay as beta), give it free bits (keras_vae.objectives.FreeBits; "
+            'per="total" where the posterior is no diagonal normal), or take a weaker decoder.'
         )
     elif active < latent_dim:
         sentences.append(

@@ -121,8 +121,8 @@ def log_marginal(
         step, x = numbered
         return log_sums(x, seed, tf.constant(step * batch_size)).numpy()
 
-    # One thread a core: within a batch XLA uses several for the matrix products only.
-    num_threads, numbered = os.cpu_count() or 1, enumerate(batches.epoch(0))
+    # One thread a core: within a batch XLA uses several for the matrix products only. A GPU is kept busy by one.
+    num_threads, numbered = 1 if on_gpu else _num_cores(), enumerate(batches.epoch(0))
     sums: list[np.ndarray] = []
     with ThreadPoolExecutor(num_threads) as pool:
         while some := list(itertools.islice(numbered, 8 * num_threads)):
@@ -130,6 +130,11 @@ def log_marginal(
             sums += pool.map(of_batch, some)
     log_sum, log_sum_of_squares = np.concatenate(sums, axis=1).astype(np.float64)
     return LogMarginal.of_log_sums(log_sum, log_sum_of_squares, num_samples)
+
+
+def _num_cores() -> int:
+    """Return how many cores this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def _log_sums(vae: VAE, num_samples: int, samples_at_once: int, proposal: str) -> Callable:

@@ -80,8 +80,8 @@ class AutoregressiveFlow(DistributionLambda):
     ):
         super().__init__(convert_to_tensor_fn=convert_to_tensor_fn, **kwargs)
         for name, size in (("event_size", event_size), ("context_size", context_size), ("num_flows", num_flows)):
-            if size < 1:
-                raise ValueError(f"`{name}` must be 1 or more. Received: {name}={size}")
+            if size != int(size) or size < 1:
+                raise ValueError(f"`{name}` must be an integer, 1 or more. Received: {name}={size}")
         self.event_size = int(event_size)
         self.context_size = int(context_size)
         self.num_flows = int(num_flows)

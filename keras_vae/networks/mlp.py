@@ -75,7 +75,7 @@ def _hidden_layers(
     for units in hidden_units:
         if batch_norm:
             yield keras.layers.Dense(units, use_bias=False, kernel_initializer=initializer(initial))
-            yield keras.layers.BatchNormalization(momentum=_MOMENTUM)
+            yield keras.layers.BatchNormalization(momentum=_MOMENTUM, synchronized=True)  # over all replicas
             yield keras.layers.Activation(activation)
         else:
             yield keras.layers.Dense(units, activation, kernel_initializer=initializer(initial))

@@ -11,17 +11,17 @@ __all__ = ["set_output_mean"]
 
 
 def set_output_mean(decoder: keras.Sequential, x: Any) -> None:
-    """Set the last bias of `decoder` to the logits of the mean of x, so that training starts there.
+    """Set the bias of the decoder's last layer with a kernel to the logits of the mean of x: training starts there.
 
     Half an example of each value is added, so that entries that are always 0 or 1 get finite logits. A convolution,
     whose bias is per channel, gets the mean over the image.
 
     Args:
-        decoder: its last layer with a bias gives the logits of a Bernoulli likelihood, one an entry of x.
+        decoder: that layer gives the logits of a Bernoulli likelihood, one an entry of x.
         x: [N, *event] in [0, 1].
 
     Raises:
-        ValueError: if that layer's bias is not one an entry or a channel.
+        ValueError: if x is empty or not in [0, 1], or if there is no such layer, with one bias an entry or a channel.
 
     Example:
 
@@ -31,11 +31,14 @@ def set_output_mean(decoder: keras.Sequential, x: Any) -> None:
     [0.1667, 0.8333, 0.5]
     """
     x = np.asarray(x, np.float64)
-    bias = [layer.bias for layer in decoder.layers if getattr(layer, "bias", None) is not None][-1]
-    if bias.shape[0] not in (x[0].size, x.shape[-1]):
+    if not x.size or not (x.min() >= 0 and x.max() <= 1):
+        span = f"x from {x.min()} to {x.max()}" if x.size else f"x.shape={x.shape}"
+        raise ValueError(f"`x` must be examples in [0, 1]. Received: {span}")
+    bias = next((layer.bias for layer in reversed(decoder.layers) if hasattr(layer, "kernel")), None)
+    if bias is None or bias.shape[0] not in (x[0].size, x.shape[-1]):
         raise ValueError(
-            f"The decoder's last bias must be one logit an entry of x, {x[0].size}, or a channel, {x.shape[-1]}. "
-            f"Received: bias.shape={bias.shape}"
+            f"The decoder's last layer must have a bias for each entry of x, {x[0].size}, or channel, {x.shape[-1]}. "
+            f"Received: bias.shape={None if bias is None else bias.shape}"
         )
     mean = (x.sum(axis=0) + 0.5) / (len(x) + 1)
     mean = mean.reshape(-1, bias.shape[0]).mean(axis=0)

@@ -24,7 +24,7 @@ def parameters(distribution: tfd.Distribution) -> dict[str, tf.Tensor]:
     """Return the tensors a distribution was made of, by name: `logits`, or `loc` and `scale_diag`, ...
 
     Those of a mixture are `mixture_logits` and, over one axis more, `components_loc`, `components_scale`, ...
-    Those of a flow are its `context` and the parameters of the distribution it sends on.
+    Those of a flow are its `context` and, of the distribution it transforms, `base_loc` and `base_scale_diag`.
 
     Example:
 
@@ -38,7 +38,8 @@ def parameters(distribution: tfd.Distribution) -> dict[str, tf.Tensor]:
         parts = {"mixture": distribution.mixture_distribution, "components": distribution.components_distribution}
         return {f"{part}_{name}": value for part in parts for name, value in parameters(parts[part]).items()}
     if isinstance(distribution, AutoregressiveFlow):
-        return {**parameters(distribution.distribution), "context": distribution.context}
+        base = {f"base_{name}": value for name, value in parameters(distribution.distribution).items()}
+        return {**base, "context": distribution.context}
     names = type(distribution).parameter_properties(dtype=distribution.dtype)
     values = {name: distribution.parameters.get(name) for name in names}
     dtype = next((value.dtype for value in values.values() if tf.is_tensor(value)), tf.float32)

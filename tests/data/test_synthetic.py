@@ -68,7 +68,7 @@ def test_a_manifold_that_does_not_bend_is_a_linear_gaussian(latent_dim):
     manifold = Manifold.random(dimensions=6, latent_dim=latent_dim, sigma=0.2)
     flat = dataclasses.replace(manifold, bend=0 * manifold.bend)
     expected = LinearGaussian(flat.weight, np.zeros(6), 0.2)
-    x = expected.sample(20)
+    x = np.concatenate([expected.sample(20), 10 * flat.weight.T])  # some of them 10 standard deviations out
     np.testing.assert_allclose(flat.log_prob(x), expected.log_prob(x), rtol=1e-10)
 
 
@@ -156,3 +156,5 @@ def test_a_manifolds_arguments_are_refused_where_there_is_no_room_or_no_quadratu
         Manifold.random(dimensions=5, latent_dim=3)
     with pytest.raises(ValueError, match="of one or two dimensions only. Received: dimension=3"):
         Manifold.random(dimensions=6, latent_dim=3).log_prob(np.zeros(6))
+    with pytest.raises(ValueError, match="`sigma` must be positive. Received: sigma=0"):
+        Manifold.random(dimensions=6, latent_dim=3, sigma=0)

@@ -59,3 +59,41 @@ def test_unknown_event_sizes_and_no_event_at_all_are_scored_as_by_tfp():
 
     np.testing.assert_allclose(log_prob(tf.zeros([2, 5])), np.full(2, -5 * np.log(2)), rtol=16 * EPS32)
     np.testing.assert_allclose(IndependentBernoulli(Bernoulli(logits=[0.0]), 0).log_prob(1.0), [-np.log(2)])
+
+
+@pytest.mark.parametrize("dtype", ["float16", "bfloat16"])
+def test_half_precision_does_not_overflow(dtype):
+    log_prob = IndependentBernoulli(Bernoulli(logits=tf.zeros([640], dtype)), 1).log_prob(tf.ones([640], dtype))
+    np.testing.assert_allclose(tf.cast(log_prob, tf.float32), -640 * np.log(2), rtol=0.02)  # bfloat16 has 8 bits
+
+
+def test_where_x_is_larger_than_the_event_every_entry_counts_as_with_tfp():
+    logits, x = f64(RNG.normal(size=(2, 4, 1))), f64(binary((2, 4, 3)))
+    expected = tfd.Independent(tfd.Bernoulli(logits=logits), 2).log_prob(x)
+    ours = IndependentBernoulli(Bernoulli(logits=logits), 2).log_prob(x)
+    np.testing.assert_allclose(ours, expected, rtol=16 * EPS64)
+
+
+def test_logits_of_unknown_rank_are_scored_as_by_tfp():
+    @tf.function(input_signature=[tf.TensorSpec(None)])
+    def log_prob(logits):
+        return IndependentBernoulli(Bernoulli(logits=logits), 1).log_prob(tf.ones_like(logits))
+
+    np.testing.assert_allclose(log_prob(tf.zeros([2, 5])), np.full(2, -5 * np.log(2)), rtol=16 * EPS32)
+
+
+def test_the_second_derivative_is_minus_the_variance_of_each_entry():
+    logits = tf.Variable(RNG.normal(size=4))
+    with tf.GradientTape() as outer:
+        with tf.GradientTape() as inner:
+            log_prob = IndependentBernoulli(Bernoulli(logits=logits), 1).log_prob(f64(np.ones(4)))
+        slope = inner.gradient(log_prob, logits)
+    variance = Bernoulli(logits=logits).variance()
+    np.testing.assert_allclose(outer.jacobian(slope, logits), -np.diag(variance), rtol=16 * EPS64, atol=EPS64)
+
+
+def test_certain_entries_give_no_gradient():
+    logits = tf.Variable([-np.inf, np.inf])
+    with tf.GradientTape() as tape:
+        log_prob = IndependentBernoulli(Bernoulli(logits=logits), 1).log_prob([0.0, 1.0])
+    np.testing.assert_array_equal(tape.gradient(log_prob, logits), [0, 0])

@@ -133,7 +133,10 @@ def test_log_marginal_with_a_flow_is_within_4_standard_errors_of_the_exact_one(t
 
 
 def test_the_elbo_of_a_flow_is_above_that_of_the_best_diagonal_normal(trained_flow):
-    """min KL(q, N(m, inverse(P))) over diagonal q is (sum_d log P_dd - log det P) / 2: Bishop (2006), Eq. 10.15."""
+    """min KL(q, N(m, inverse(P))) over diagonal q is (sum_d log P_dd - log det P) / 2, at the variances 1 / P_dd.
+
+    Bishop (2006), Sec. 10.1.2, has these variances.
+    """
     model, x, vae = trained_flow
     precision = np.linalg.inv(model.posterior(x)[1])
     gap = 0.5 * (np.sum(np.log(np.diag(precision))) - np.linalg.slogdet(precision)[1])

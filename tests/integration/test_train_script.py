@@ -16,7 +16,7 @@ import pytest
 
 import keras_vae as kv
 import train
-from keras_vae.config import Config
+from keras_vae.config import Config, ModelConfig
 from keras_vae.runs import load_data
 
 ROOT = Path(__file__).parents[2]
@@ -212,6 +212,16 @@ def test_other_likelihoods_run_from_flags_to_figures(likelihood):
     bits, elbo = metrics["test"]["bits_per_dim"]["mean"], metrics["test"]["elbo"]["mean"]
     counted = np.log2(17) if likelihood == "gaussian-shared" else 0  # dequantised from 17 levels
     assert bits == pytest.approx(-elbo / (64 * np.log(2)) + counted, rel=1e-5)
+
+
+def test_the_output_bias_of_data_mean_is_the_logit_of_the_mean_of_shuffled_training_images():
+    config = Config(model=ModelConfig(latent_dim=2, hidden=(8,), output_bias="data_mean"))
+    data = load_data(config)
+    vae = train.make_vae(config, data, epochs=1)
+    mean = keras.ops.sigmoid(vae.decoder.layers[-2].bias)
+    grey = np.mean(data.train.images, axis=0).ravel() / 16  # the means of the pixels that are drawn
+    standard_error = np.sqrt(grey * (1 - grey) / data.train.num_examples)
+    assert np.all(np.abs(mean - grey) < 5 * standard_error + 1 / data.train.num_examples)
 
 
 def test_objective_schedule_posterior_and_network_are_those_of_the_flags(monkeypatch):

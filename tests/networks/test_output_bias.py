@@ -22,5 +22,24 @@ def test_a_convolution_starts_with_the_mean_over_the_image():
 
 
 def test_several_parameters_an_entry_are_refused():
-    with pytest.raises(ValueError, match=r"one logit an entry of x, 4, or a channel, 1. Received: bias.shape=\(8,\)"):
+    with pytest.raises(ValueError, match=r"each entry of x, 4, or channel, 1. Received: bias.shape=\(8,\)"):
         networks.set_output_mean(networks.mlp_decoder(2, (2, 2, 1), 2), np.zeros((3, 2, 2, 1)))
+
+
+def test_a_last_layer_without_a_bias_is_refused():
+    hidden, last = keras.layers.Dense(3), keras.layers.Dense(3, use_bias=False)
+    with pytest.raises(ValueError, match=r"must have a bias .* Received: bias.shape=None"):
+        networks.set_output_mean(keras.Sequential([keras.Input((2,)), hidden, last]), np.zeros((5, 3)))
+
+
+@pytest.mark.parametrize(
+    ("x", "received"),
+    [
+        (np.full((5, 3), 255), "x from 255.0 to 255.0"),
+        (np.full((5, 3), np.nan), "x from nan"),
+        (np.zeros((0, 3)), r"x.shape=\(0, 3\)"),
+    ],
+)
+def test_what_is_no_data_in_the_unit_interval_is_refused(x, received):
+    with pytest.raises(ValueError, match=r"must be examples in \[0, 1\]. Received: " + received):
+        networks.set_output_mean(networks.mlp_decoder(2, (3,)), x)

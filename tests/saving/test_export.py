@@ -123,7 +123,7 @@ def test_parameters_given_as_numbers_are_exported_too():
     ("layer", "size", "shapes"),
     [
         (kv.layers.MultivariateNormalTriL(2), 5, {"loc": (3, 2), "scale_tril": (3, 2, 2)}),
-        (kv.layers.AutoregressiveFlow(2, 4), 8, {"loc": (3, 2), "scale_diag": (3, 2), "context": (3, 4)}),
+        (kv.layers.AutoregressiveFlow(2, 4), 8, {"base_loc": (3, 2), "base_scale_diag": (3, 2), "context": (3, 4)}),
         (kv.layers.OneHotCategorical(4), 4, {"logits": (3, 4)}),
         (kv.layers.RelaxedOneHotCategorical(4, 0.5), 4, {"logits": (3, 4), "temperature": ()}),
         (kv.layers.QuantizedLogistic((2, 2)), 8, {"loc": (3, 2, 2), "scale": (3, 2, 2)}),

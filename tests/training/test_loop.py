@@ -156,7 +156,7 @@ dataset = tf.data.Dataset.from_tensor_slices(x).batch(10)  # the last batch is o
 def numbers(scope):
     with scope:
         keras.utils.set_random_seed(0)
-        vae = kv.VAE.for_images((4, 4, 1), latent_dim=2, hidden=(8,), seed=5)
+        vae = kv.VAE.for_images((4, 4, 1), latent_dim=2, hidden=(8,), batch_norm=True, seed=5)
         vae.compile(keras.optimizers.SGD(0.05), jit_compile=False)
     history = vae.fit(dataset, epochs=3, verbose=0, validation_data=dataset).history
     return [*history["loss"], *history["val_elbo"], *(float(np.abs(w).sum()) for w in vae.get_weights())]
