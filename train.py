@@ -29,7 +29,7 @@ def make_vae(config: Config, data: kv.data.ImageData, epochs: int) -> kv.VAE:
     import keras_vae as kv
     from keras_vae.runs import learning_rate, objective
 
-    options, steps_per_epoch = config.model, -(-data.train.num_examples // config.training.batch_size)
+    options, steps = config.model, steps_per_epoch(config, data)
     vae = kv.VAE.for_images(
         data.event_shape,
         options.latent_dim,
@@ -43,7 +43,7 @@ def make_vae(config: Config, data: kv.data.ImageData, epochs: int) -> kv.VAE:
         posterior=options.posterior,
         batch_norm=options.batch_norm,
         dequantized_levels=data.pixels.num_levels if isinstance(data.pixels, kv.data.Dequantize) else 1,
-        objective=objective(config.loss, steps_per_epoch),
+        objective=objective(config.loss, steps),
         seed=config.training.seed,
     )
     vae.check(data.train.head(config.training.batch_size))
@@ -51,7 +51,7 @@ def make_vae(config: Config, data: kv.data.ImageData, epochs: int) -> kv.VAE:
         images = min(data.train.num_examples, _IMAGES_OF_MEAN)
         shuffled = data.train.training_batches(images, config.training.seed).epoch(0)
         kv.networks.set_output_mean(vae.decoder, next(iter(shuffled)))
-    rate = learning_rate(config.training, epochs * steps_per_epoch)
+    rate = learning_rate(config.training, epochs * steps)
     vae.compile(
         keras.optimizers.Adam(rate, epsilon=config.training.epsilon),
         jit_compile={"auto": "auto", "on": True, "off": False}[config.training.jit_compile],
@@ -60,10 +60,14 @@ def make_vae(config: Config, data: kv.data.ImageData, epochs: int) -> kv.VAE:
     return vae
 
 
-def num_epochs(config: Config, num_examples: int) -> int:
+def steps_per_epoch(config: Config, data: kv.data.ImageData) -> int:
+    """Return the number of batches that hold the training images."""
+    return data.train.training_batches(config.training.batch_size, config.training.seed).steps_per_epoch
+
+
+def num_epochs(config: Config, data: kv.data.ImageData) -> int:
     """Return how often to go through the training images."""
-    steps_per_epoch = -(-num_examples // config.training.batch_size)
-    return config.training.epochs or max(_MIN_EPOCHS, -(-_MIN_STEPS // steps_per_epoch))
+    return config.training.epochs or max(_MIN_EPOCHS, -(-_MIN_STEPS // steps_per_epoch(config, data)))
 
 
 def fit(config: Config, vae: kv.VAE, data: kv.data.ImageData, epochs: int, log_dir: Path) -> dict[str, Any]:
@@ -142,7 +146,7 @@ def run(config: Config) -> int:
     keras.utils.set_random_seed(config.training.seed)
     keras.config.set_dtype_policy(config.training.precision)
     data = load_data(config)
-    epochs = num_epochs(config, data.train.num_examples)
+    epochs = num_epochs(config, data)
     vae = make_vae(config, data, epochs)
     stem = f"{Path(config.data.dataset).stem}-{config.model.likelihood}"
     folder = Path(config.run.output_dir) / (config.run.name or next_name(config.run.output_dir, stem))

@@ -13,11 +13,10 @@ from tensorflow_probability import distributions as tfd
 
 __all__ = ["AutoregressiveFlow"]
 
-_TransformedDistribution: Any = tfd.TransformedDistribution.__bases__[
-    0
-]  # the one for bijectors with Keras layers inside
+# The one for bijectors with Keras layers inside.
+_TransformedDistribution: Any = tfd.TransformedDistribution.__bases__[0]
 _OPEN_GATE = 2.0
-_MEAN_DRAWS = 128
+_STANDARD_DRAWS = 128
 
 
 class AutoregressiveFlow(_TransformedDistribution):
@@ -35,9 +34,9 @@ class AutoregressiveFlow(_TransformedDistribution):
     The density of draws takes one pass either way, as long as the draws are the very tensor that was drawn: the
     bijectors remember where it came from.
 
-    `mean`, which has no closed form, is the mean of the images of 128 standard draws sent through the distribution,
-    64 and their mirror images. They are the same for all examples and calls, so that the mean depends on x through
-    the parameters alone, and it is exact where the steps are linear.
+    `mean` and `stddev`, which have no closed form, are those of the images of 128 standard draws sent through the
+    distribution, 64 and their mirror images. They are the same for all examples and calls, so that both depend on x
+    through the parameters alone, and the mean is exact where the steps are linear.
 
     Args:
         distribution: normal of u, a `tfd.MultivariateNormalLinearOperator`, batch [...] and event [D].
@@ -80,11 +79,17 @@ class AutoregressiveFlow(_TransformedDistribution):
         return {"distribution": of_base, "context": tfp.util.ParameterProperties(event_ndims=1)}
 
     def _mean(self, **kwargs: Any) -> tf.Tensor:
+        return tf.reduce_mean(self._images_of_standard_draws(), axis=0)
+
+    def _stddev(self, **kwargs: Any) -> tf.Tensor:
+        return tf.math.reduce_std(self._images_of_standard_draws(), axis=0)
+
+    def _images_of_standard_draws(self) -> tf.Tensor:
         base = self.distribution
-        shape = [_MEAN_DRAWS // 2, *[1] * base.batch_shape.rank, base.event_shape[0]]
+        shape = [_STANDARD_DRAWS // 2, *[1] * base.batch_shape.rank, base.event_shape[0]]
         noise = tf.constant(np.random.default_rng(0).normal(size=shape), self.dtype)
         u = base.loc + base.scale.matvec(tf.concat([noise, -noise], 0))
-        return tf.reduce_mean(self.bijector.forward(u), axis=0)
+        return self.bijector.forward(u)
 
 
 class _FromImage(tfb.MaskedAutoregressiveFlow):

@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 import tensorflow as tf
 import tensorflow_probability as tfp
-from tensorflow_probability import distributions as tfd
 
 from keras_vae import random
 from keras_vae.data.images import as_batches
@@ -17,8 +16,6 @@ if TYPE_CHECKING:
     from keras_vae.models import VAE
 
 __all__ = ["AnnealedLogMarginal", "annealed_log_marginal"]
-
-_DRAWS_OF_STDDEV = 100
 
 
 class AnnealedLogMarginal(NamedTuple):
@@ -57,7 +54,7 @@ def annealed_log_marginal(
         data: array, tensor, `keras_vae.data.Split` or unbatched `tf.data.Dataset`.
         num_chains: independent chains an example.
         num_steps: T.
-        step_size: of the leapfrog integrator, in standard deviations of q(z|x) (of 100 draws, if it tells none).
+        step_size: of the leapfrog integrator, in standard deviations of q(z|x).
         num_leapfrog_steps: of each transition.
         batch_size: examples at a time.
         seed: of all noise.
@@ -78,7 +75,6 @@ def annealed_log_marginal(
     @tf.function(autograph=False, jit_compile=vae.uses_xla())
     def anneal(x: tf.Tensor, seed: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
         q_z, p_z = vae.encode(x), vae.prior()
-        scale = _stddev(q_z, random.fold_in(seed, num_steps + 1))
 
         def log_ratio(z: tf.Tensor) -> tf.Tensor:
             return vae.log_likelihood(x, z) + p_z.log_prob(z) - q_z.log_prob(z)
@@ -88,7 +84,7 @@ def annealed_log_marginal(
             inverse_temperature = tf.cast(t + 1, z.dtype) / num_steps
             kernel = tfp.mcmc.HamiltonianMonteCarlo(
                 lambda z: q_z.log_prob(z) + inverse_temperature * log_ratio(z),
-                tf.cast(step_size, z.dtype) * scale,
+                tf.cast(step_size, z.dtype) * q_z.stddev(),
                 num_leapfrog_steps,
             )
             # The density changes each step: what the kernel remembers of the last one must not be used.
@@ -105,10 +101,3 @@ def annealed_log_marginal(
     sizes = [sums.shape[1] for sums, _ in results]
     acceptance = float(np.average([float(accepted) for _, accepted in results], weights=sizes))
     return AnnealedLogMarginal(LogMarginal.of_log_sums(log_sum, log_sum_of_squares, num_chains), acceptance)
-
-
-def _stddev(q_z: tfd.Distribution, seed: Any) -> tf.Tensor:
-    try:
-        return q_z.stddev()
-    except NotImplementedError:  # a flow
-        return tf.math.reduce_std(random.sample(q_z, _DRAWS_OF_STDDEV, seed), axis=0)

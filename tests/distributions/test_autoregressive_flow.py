@@ -196,6 +196,14 @@ def test_the_mean_is_that_of_many_draws_within_4_standard_errors(inverse):
     assert np.all(np.abs(q.mean() - z.mean(0)) < 4 * error)
 
 
+def test_the_standard_deviation_is_that_of_many_draws_within_4_standard_errors_of_128():
+    """Of s from n draws: s sqrt((k + 2) / 4 n), k the excess kurtosis."""
+    q = flow(inverse=True)
+    z = random.sample(q, 20_000, 0).numpy()
+    kurtosis = np.mean((z - z.mean(0)) ** 4, axis=0) / z.var(0) ** 2 - 3
+    assert np.all(np.abs(q.stddev() / z.std(0) - 1) < 4 * np.sqrt((kurtosis + 2) / 4 / 64))  # mirror images count half
+
+
 def test_the_mean_is_exact_where_the_steps_are_linear():
     """A network of biases alone: z = gate^2 u + ..., whose draws and their mirror images have the mean of u's."""
     q = flow(inverse=True)
