@@ -3,8 +3,8 @@
 from keras_vae.data import synthetic
 from keras_vae.data.images import Batches, Split, as_batches
 from keras_vae.data.loading import ImageData, load
-from keras_vae.data.pixels import Binarize, Dequantize, Pixels, Quantize, Unit, pixels
-from keras_vae.data.support import Support, check_support, support_of
+from keras_vae.data.pixel_levels import Binarize, Dequantize, Pixels, Quantize, Unit, pixels
+from keras_vae.distributions.support import Support, check_support, support_of
 
 __all__ = [
     "Batches",

@@ -9,7 +9,7 @@ import numpy as np
 import tensorflow as tf
 
 from keras_vae import random
-from keras_vae.data.pixels import Pixels
+from keras_vae.data.pixel_levels import Pixels
 
 __all__ = ["Batches", "Split", "as_batches"]
 

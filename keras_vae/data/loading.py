@@ -12,7 +12,7 @@ import numpy as np
 import tensorflow as tf
 
 from keras_vae.data.images import Split
-from keras_vae.data.pixels import Pixels, pixels
+from keras_vae.data.pixel_levels import Pixels, pixels
 
 __all__ = ["ImageData", "load"]
 

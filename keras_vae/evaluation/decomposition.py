@@ -10,8 +10,8 @@ import tensorflow as tf
 
 from keras_vae import random
 from keras_vae.data.images import as_batches
+from keras_vae.distributions.kl import kl_per_dimension
 from keras_vae.evaluation.elbo import Estimate, estimate
-from keras_vae.objectives.kl import kl_per_dimension
 
 if TYPE_CHECKING:
     from keras_vae.models import VAE

@@ -12,9 +12,9 @@ import tensorflow as tf
 from tensorflow_probability import distributions as tfd
 
 from keras_vae import random, replicas
-from keras_vae.layers.distribution_tensor import DistributionTensor, as_distribution
+from keras_vae.distributions.distribution_tensor import DistributionTensor, as_distribution
 from keras_vae.layers.untrained import untrained_variables
-from keras_vae.saving.registration import register
+from keras_vae.registration import register
 
 __all__ = ["DistributionLambda"]
 
@@ -182,8 +182,3 @@ def _concretisation(convert_to_tensor_fn: Any) -> str | Callable:
         "`convert_to_tensor_fn` must be the name of a method of the distribution or a function of it. "
         f"Received: convert_to_tensor_fn={convert_to_tensor_fn!r}"
     )
-
-
-def _dtype_name(dtype: Any) -> str | None:
-    """Return the name of a dtype, as configurations keep it, or None."""
-    return None if dtype is None else tf.as_dtype(dtype).name

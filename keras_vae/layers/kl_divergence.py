@@ -10,13 +10,12 @@ import numpy as np
 import tensorflow as tf
 from tensorflow_probability import distributions as tfd
 
-from keras_vae.layers.distribution_tensor import DistributionTensor, as_distribution
+from keras_vae.distributions.distribution_tensor import DistributionTensor, as_distribution
+from keras_vae.distributions.kl import monte_carlo_kl
+from keras_vae.distributions.serialization import deserialize_distribution, serialize_distribution
 from keras_vae.layers.untrained import untrained_variables
-from keras_vae.objectives.kl import monte_carlo_kl
-from keras_vae.priors.prior import Prior
+from keras_vae.registration import register
 from keras_vae.replicas import ReplicaLayer
-from keras_vae.saving.distributions import deserialize_distribution, serialize_distribution
-from keras_vae.saving.registration import register
 
 __all__ = ["KLDivergenceAddLoss", "KLDivergenceRegularizer"]
 
@@ -58,8 +57,8 @@ class _WeightedKL(ReplicaLayer):
 
     def _prior(self) -> tfd.Distribution:
         b = self.distribution_b
-        if isinstance(b, keras.layers.Layer) and not isinstance(b, Prior):
-            b = b(tf.zeros([]))
+        if isinstance(b, keras.layers.Layer) and type(b).__call__ is keras.layers.Layer.__call__:
+            b = b(tf.zeros([]))  # Keras calls no layer without an argument; a Prior, which has its own way, needs none
         elif callable(b):
             b = b()
         return as_distribution(b)

@@ -8,8 +8,8 @@ import keras
 import tensorflow as tf
 from tensorflow_probability import distributions as tfd
 
-from keras_vae.layers.distribution_tensor import as_distribution
-from keras_vae.saving.registration import register
+from keras_vae.distributions.distribution_tensor import as_distribution
+from keras_vae.registration import register
 
 __all__ = ["NegativeLogLikelihood"]
 

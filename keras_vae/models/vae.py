@@ -12,15 +12,15 @@ import tensorflow as tf
 from tensorflow_probability import distributions as tfd
 
 from keras_vae import random
-from keras_vae.data.support import check_support, is_normalized
+from keras_vae.distributions.support import check_support, is_normalized
 from keras_vae.evaluation.importance_sampling import log_marginal
 from keras_vae.layers import as_distribution
 from keras_vae.models.for_images import image_decoder, image_encoder
 from keras_vae.models.objective_model import ObjectiveModel
 from keras_vae.objectives import ELBO
 from keras_vae.priors import Prior, StandardNormal
-from keras_vae.saving.export import export
-from keras_vae.saving.registration import register
+from keras_vae.registration import register
+from keras_vae.saving.saved_model import export
 
 __all__ = ["VAE"]
 

@@ -9,10 +9,10 @@ import tensorflow as tf
 from tensorflow_probability import distributions as tfd
 
 from keras_vae import random, replicas
+from keras_vae.distributions.kl import entropy_kl, kl_divergence, monte_carlo_kl
 from keras_vae.objectives.gradients import check_reparameterized, log_prob_of_draws, score_function
-from keras_vae.objectives.kl import entropy_kl, kl_divergence, monte_carlo_kl
 from keras_vae.objectives.loss_terms import LossTerms
-from keras_vae.saving.registration import register
+from keras_vae.registration import register
 
 if TYPE_CHECKING:
     from keras_vae.models.vae import VAE

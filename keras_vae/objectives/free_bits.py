@@ -8,9 +8,9 @@ import tensorflow as tf
 from tensorflow_probability import distributions as tfd
 
 from keras_vae import replicas
+from keras_vae.distributions.kl import kl_per_dimension
 from keras_vae.objectives.elbo import ELBO
-from keras_vae.objectives.kl import kl_per_dimension
-from keras_vae.saving.registration import register
+from keras_vae.registration import register
 
 __all__ = ["FreeBits"]
 

@@ -10,7 +10,7 @@ import tensorflow as tf
 from keras_vae import random, replicas
 from keras_vae.objectives.gradients import check_reparameterized, log_prob_of_draws, scale_gradient
 from keras_vae.objectives.loss_terms import LossTerms
-from keras_vae.saving.registration import register
+from keras_vae.registration import register
 
 if TYPE_CHECKING:
     from keras_vae.models.vae import VAE

@@ -7,7 +7,7 @@ from typing import Any
 import keras
 import tensorflow as tf
 
-from keras_vae.saving.registration import register
+from keras_vae.registration import register
 
 __all__ = ["CyclicSchedule"]
 

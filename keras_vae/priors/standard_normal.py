@@ -8,7 +8,7 @@ import tensorflow as tf
 from tensorflow_probability import distributions as tfd
 
 from keras_vae.priors.prior import Prior
-from keras_vae.saving.registration import register
+from keras_vae.registration import register
 
 __all__ = ["StandardNormal"]
 

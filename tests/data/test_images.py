@@ -6,7 +6,7 @@ import pytest
 import tensorflow as tf
 
 from keras_vae.data.images import Batches, Split, as_batches
-from keras_vae.data.pixels import Binarize, Unit
+from keras_vae.data.pixel_levels import Binarize, Unit
 
 N = 23
 NUMBERS = np.arange(N, dtype="int32").reshape(N, 1)  # an image that tells which example it is

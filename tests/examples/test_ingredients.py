@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from benchmarks import ingredients
-from keras_vae.config import parse_config
+from keras_vae.cli.config import parse_config
 
 ROOT = Path(__file__).parents[2]
 

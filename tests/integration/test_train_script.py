@@ -15,9 +15,9 @@ import numpy as np
 import pytest
 
 import keras_vae as kv
-import train
-from keras_vae.config import Config, ModelConfig
-from keras_vae.runs import load_data
+from keras_vae.cli import train
+from keras_vae.cli.config import Config, ModelConfig
+from keras_vae.cli.runs import load_data
 
 ROOT = Path(__file__).parents[2]
 TINY = ["--epochs", "2", "--hidden", "8", "--latent-dim", "2", "--jit-compile", "off", "--steps-per-execution", "5"]
@@ -137,7 +137,7 @@ def test_mistakes_are_told_in_one_line_with_exit_code_2_and_leave_nothing(capsys
     before = sorted(Path().rglob("*"))
     assert train.main([*arguments, *([] if "--epochs" in arguments else ["--epochs", "1"])]) == 2
     told = capsys.readouterr().err.strip().splitlines()[-1]
-    assert told.startswith("train.py: ")
+    assert told.startswith("python -m keras_vae train: ")
     assert message in told
     assert sorted(Path().rglob("*")) == before
 

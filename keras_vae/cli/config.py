@@ -1,0 +1,284 @@
+"""What a run of `train.py` can be told: frozen dataclasses, to and from plain dictionaries.
+
+The names are the flags of `train.py`, and their descriptions its help.
+"""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import dataclasses
+import io
+import itertools
+import math
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import dacite
+import tyro
+import yaml
+
+__all__ = ["Config", "DataConfig", "LossConfig", "ModelConfig", "RunConfig", "TrainingConfig", "parse_config"]
+
+
+def _flag(kind: type, default: str) -> Any:
+    """Return how `train.py` shows a setting that is None by default: the type it takes, and what None means."""
+    return tyro.conf.arg(constructor=kind, help_behavior_hint=f"(default: {default})")
+
+
+@dataclasses.dataclass(frozen=True)
+class DataConfig:
+    """What x is."""
+
+    dataset: str = "digits"
+    """digits (scikit-learn's, no download), a TFDS image set such as mnist, or a .npz file of integer images"""
+    data_dir: Annotated[str | None, _flag(str, "environment variable TFDS_DATA_DIR, or TFDS' own folder")] = None
+    """folder of TFDS"""
+    pixels: Annotated[str | None, _flag(str, "what suits the likelihood")] = None
+    """how pixels become x: binarize=dynamic, binarize=threshold, quantize=K, levels, unit or dequantize"""
+    num_levels: Annotated[int | None, _flag(int, "256 where that is plain")] = None
+    """how many levels the pixels of a .npz file have: 2 for binary images"""
+    image_size: Annotated[int | None, _flag(int, "as they are")] = None
+    """resize to this height and width"""
+    grayscale: bool = False
+    """turn colour images grey"""
+    validation_fraction: float = 0.1
+    """part of the training images held out for validation"""
+
+
+@dataclasses.dataclass(frozen=True)
+class ModelConfig:
+    """The VAE."""
+
+    likelihood: Literal[
+        "bernoulli",
+        "beta",
+        "categorical",
+        "continuous-bernoulli",
+        "gaussian",
+        "gaussian-fixed",
+        "gaussian-shared",
+        "laplace",
+        "negative-binomial",
+        "poisson",
+        "quantized-logistic",
+        "quantized-logistic-mixture",
+        "soft-bernoulli",
+    ] = "bernoulli"
+    """p(x|z): of binary pixels bernoulli; of integer levels categorical, quantized-logistic(-mixture), poisson,
+    negative-binomial; of dequantised levels gaussian (a scale for each pixel, -shared: one learned scale, -fixed:
+    sigma), laplace, beta, continuous-bernoulli; soft-bernoulli of grey pixels is a cross-entropy, no likelihood"""
+    sigma: float = 0.1
+    """scale of gaussian-fixed"""
+    latent_dim: int = 20
+    """dimensions of z"""
+    posterior: Literal["diagonal", "flow", "full"] = "diagonal"
+    """q(z|x): a Gaussian of independent entries, an inverse autoregressive flow, or a Gaussian of correlated ones"""
+    network: Literal["mlp", "conv"] = "mlp"
+    """body of encoder and decoder"""
+    hidden: Annotated[tuple[int, ...], tyro.conf.arg(help_behavior_hint="(default: 400 for mlp, 32 64 for conv)")] = ()
+    """widths of the encoder's hidden layers, or filters of its convolutions of stride 2; the decoder's run backwards"""
+    activation: str = "relu"
+    """of the hidden layers, by its Keras name"""
+    initial: str = "glorot_uniform"
+    """of the kernels: a Keras initializer's name, or fan_in_uniform, PyTorch's default"""
+    output_bias: Literal["zeros", "data_mean"] = "zeros"
+    """of the decoder's last layer: data_mean lets (soft-)bernoulli start at the mean of 10,000 training images"""
+    batch_norm: bool = False
+    """normalise the hidden layers of mlp, before their activation, over the batch"""
+
+
+@dataclasses.dataclass(frozen=True)
+class LossConfig:
+    """What is minimised."""
+
+    objective: Literal["elbo", "iwae"] = "elbo"
+    """the negative ELBO, or the importance-weighted bound of num_samples draws"""
+    num_samples: int = 1
+    """draws of z per image in training"""
+    gradient: Literal["pathwise", "sticking_the_landing", "doubly_reparameterized", "score_function"] = "pathwise"
+    """how it is estimated: doubly_reparameterized is of iwae only; score_function of elbo only, with 2 draws or more;
+    sticking_the_landing is unbiased but for iwae of several draws"""
+    beta: float = 1.0
+    """weight of the KL in the elbo"""
+    warm_up: int = 0
+    """epochs in which beta rises from 0"""
+    free_bits: float = 0.0
+    """nats of each latent dimension's KL that cost the elbo nothing; of the diagonal posterior only"""
+
+
+@dataclasses.dataclass(frozen=True)
+class TrainingConfig:
+    """How to fit it."""
+
+    epochs: Annotated[int | None, _flag(int, "20, or more on small sets until 5,000 steps are done")] = None
+    """passes over the training images"""
+    batch_size: int = 128
+    """images per step"""
+    learning_rate: float = 1e-3
+    """of Adam, at the start"""
+    schedule: Literal["constant", "cosine", "burda"] = "constant"
+    """of the learning rate: cosine falls to 0 at the end; burda falls to a tenth in 8 stages, each 3 times as long as
+    the one before (some of the first are empty below 3,280 steps)"""
+    epsilon: float = 1e-7
+    """of Adam, added to the root of the mean squared gradient"""
+    loop: Literal["custom", "fit"] = "custom"
+    """the hand-written loop, or Keras' fit; both take the same steps"""
+    steps_per_execution: int = 200
+    """steps between two returns to Python, where the bar moves and Ctrl-C is heard; 0 is the whole epoch in custom"""
+    jit_compile: Literal["auto", "on", "off"] = "auto"
+    """compile the step with XLA; auto: but for convolutions on a CPU"""
+    precision: Literal["float32", "mixed_bfloat16", "mixed_float16"] = "float32"
+    """Keras dtype policy; densities are float32 under each"""
+    seed: int = 0
+    """of weights, noise, order and draws of pixels"""
+
+
+@dataclasses.dataclass(frozen=True)
+class RunConfig:
+    """Where to keep it."""
+
+    name: Annotated[str | None, _flag(str, "dataset-likelihood, numbered")] = None
+    """of the run's folder, which must not exist"""
+    output_dir: str = "saved_models"
+    """where the run's folder goes"""
+
+
+@dataclasses.dataclass(frozen=True)
+class Config:
+    """All of it.
+
+    Raises:
+        ValueError: if a number is out of range.
+
+    Example:
+
+    >>> Config.from_dict(Config().to_dict()) == Config()
+    True
+    """
+
+    data: DataConfig = DataConfig()
+    model: ModelConfig = ModelConfig()
+    loss: LossConfig = LossConfig()
+    training: TrainingConfig = TrainingConfig()
+    run: RunConfig = RunConfig()
+
+    def __post_init__(self) -> None:
+        positive = {
+            "num_levels": self.data.num_levels,
+            "image_size": self.data.image_size,
+            "latent_dim": self.model.latent_dim,
+            "num_samples": self.loss.num_samples,
+            "epochs": self.training.epochs,
+            "batch_size": self.training.batch_size,
+            "learning_rate": self.training.learning_rate,
+            "epsilon": self.training.epsilon,
+            "sigma": self.model.sigma,
+            "hidden": min(self.model.hidden, default=None),
+        }
+        for name, value in positive.items():
+            if value is not None and not 0 < value < math.inf:
+                raise ValueError(f"`{name}` must be positive. Received: {name}={value}")
+        not_negative = {
+            "beta": self.loss.beta,
+            "warm_up": self.loss.warm_up,
+            "free_bits": self.loss.free_bits,
+            "steps_per_execution": self.training.steps_per_execution,
+        }
+        for name, value in not_negative.items():
+            if not 0 <= value < math.inf:
+                raise ValueError(f"`{name}` must not be negative. Received: {name}={value}")
+
+        self._check_combinations()
+
+    def _check_combinations(self) -> None:
+        if self.loss.objective == "iwae" and (self.loss.beta != 1 or self.loss.warm_up or self.loss.free_bits):
+            raise ValueError(
+                "`beta`, `warm_up` and `free_bits` are of the elbo. Received: objective=iwae, "
+                f"beta={self.loss.beta}, warm_up={self.loss.warm_up}, free_bits={self.loss.free_bits}"
+            )
+        other = {"elbo": "doubly_reparameterized", "iwae": "score_function"}[self.loss.objective]
+        if self.loss.gradient == other:
+            raise ValueError(f"The {self.loss.objective} has no such gradient. Received: gradient={self.loss.gradient}")
+        if self.loss.gradient == "score_function" and self.loss.num_samples < 2:
+            raise ValueError(f"score_function needs 2 draws or more. Received: num_samples={self.loss.num_samples}")
+        if self.loss.free_bits and (self.loss.gradient, self.model.posterior) != ("pathwise", "diagonal"):
+            raise ValueError(
+                "`free_bits` goes with the pathwise gradient and the diagonal posterior. "
+                f"Received: gradient={self.loss.gradient}, posterior={self.model.posterior}"
+            )
+        if self.model.batch_norm and self.model.network != "mlp":
+            raise ValueError(f"`batch_norm` is of mlp only. Received: network={self.model.network}")
+        if self.model.output_bias != "zeros" and self.model.likelihood not in ("bernoulli", "soft-bernoulli"):
+            raise ValueError(
+                "`output_bias` data_mean is of bernoulli and soft-bernoulli. "
+                f"Received: likelihood={self.model.likelihood}"
+            )
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return nested plain dictionaries."""
+        return dataclasses.asdict(self)
+
+    @classmethod
+    def from_dict(cls, values: dict[str, Any]) -> Config:
+        """Return the configuration of nested dictionaries; what is left out keeps its default.
+
+        Raises:
+            ValueError: for a name that is not known or a value of the wrong type.
+        """
+        if not isinstance(values, dict):
+            raise ValueError(
+                f"The configuration must have sections data, model, loss, training, run. Received: {values!r}"
+            )
+        try:
+            return dacite.from_dict(cls, values, dacite.Config(strict=True, cast=[tuple], type_hooks={float: _number}))
+        except dacite.DaciteError as error:
+            raise ValueError(f"The configuration cannot be used: {error}") from error
+
+
+def _number(value: Any) -> Any:
+    """Return 1e-3 as a number, which YAML takes for text unless it is written 1.0e-3."""
+    with contextlib.suppress(ValueError, TypeError):
+        return float(value) if isinstance(value, str) else value
+    return value
+
+
+_DESCRIPTION = (
+    "Train a variational autoencoder on images and leave a decoder ready to serve. Settings can also stand in a "
+    "file: --config FILE (YAML or JSON, sections data, model, loss, training, run); flags overrule it."
+)
+
+
+def parse_config(arguments: list[str], prog: str = "train.py") -> Config:
+    """Return the settings of the flags of `prog`, on top of the file after `--config`, on top of the defaults.
+
+    Raises:
+        ValueError: for flags that cannot be used, with the reason in one line.
+        OSError: if the file cannot be read.
+        SystemExit: after `--help`.
+    """
+    before = argparse.ArgumentParser(prog=prog, add_help=False, allow_abbrev=False, exit_on_error=False)
+    before.add_argument("--config", type=Path)
+    try:
+        file, arguments = before.parse_known_args(arguments)
+        values = yaml.safe_load(file.config.read_text()) if file.config else {}
+    except (argparse.ArgumentError, yaml.YAMLError) as error:
+        raise ValueError(f"--config takes a YAML or JSON file: {error}") from error
+    default = Config.from_dict(values or {})
+    box = io.StringIO()
+    try:
+        with contextlib.redirect_stderr(box):
+            return tyro.cli(
+                Config,
+                args=arguments,
+                default=default,
+                prog=prog,
+                description=_DESCRIPTION,
+                config=(tyro.conf.OmitArgPrefixes,),
+            )
+    except SystemExit as stop:
+        if stop.code == 0:  # --help
+            raise
+        told = [line.strip(" │") for line in box.getvalue().splitlines()[1:]]  # the box without its frame
+        sentence = itertools.takewhile(lambda line: not line.startswith(("─", "╰")), told)
+        raise ValueError(" ".join(sentence)) from None

@@ -1,0 +1,77 @@
+"""The commands of `python -m keras_vae`."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Any
+
+import tyro
+
+from keras_vae.cli import train
+from keras_vae.cli.runs import load_run
+from keras_vae.cli.summary import format_summary, summarize
+from keras_vae.plotting import latent_usage
+from keras_vae.saving.atomic import write_json
+
+__all__ = ["evaluate_run", "export_run", "main", "train_run"]
+
+
+def evaluate_run(
+    run: tyro.conf.Positional[Path],
+    num_samples: int = 1000,
+    annealed: int = 0,
+    baselines: bool = True,
+    seed: int = 0,
+) -> None:
+    """Estimate log p(x), the parts of the ELBO and baselines on the test images, into evaluation.json.
+
+    Args:
+        run: folder of the run, as saved_models/mnist-bernoulli
+        num_samples: importance samples an image
+        annealed: how many of the test images to score by annealed importance sampling too
+        baselines: fit simple densities to the training images, for comparison
+        seed: of all noise
+    """
+    _, data, vae = load_run(run)
+    summary = summarize(vae, data, num_samples, annealed, baselines, seed)
+    parts = summary["decomposition"]
+    figures = run / "figures"
+    figures.mkdir(exist_ok=True)
+    latent_usage(parts["kl_per_dimension"], parts["variance_of_means"]).savefig(figures / "latent_usage.png", dpi=120)
+    write_json(run / "evaluation.json", summary)
+    print(format_summary(summary))
+    print(f"Saved in {run / 'evaluation.json'}")
+
+
+def export_run(run: tyro.conf.Positional[Path], to: Path) -> None:
+    """Export the whole model as a SavedModel: decode, encode, reconstruct, sample, elbo.
+
+    Args:
+        run: folder of the run, as saved_models/mnist-bernoulli
+        to: folder of the versions; the export goes to the next free number in it
+    """
+    print(f"Saved in {load_run(run).vae.export(to)}")
+
+
+def train_run(flags: tyro.conf.Positional[tuple[str, ...]] = ()) -> None:
+    """Train a VAE on images and leave a decoder ready to serve; `train --help` lists the settings.
+
+    Args:
+        flags: settings, as --dataset mnist
+    """
+
+
+def main(arguments: list[str]) -> int:
+    """Run a command and return the exit code; it is 2, after one line, for what the user can mend."""
+    if arguments[:1] == ["train"]:  # it reads its flags together with a file of settings
+        return train.main(arguments[1:])
+    commands: dict[str, Any] = {"train": train_run, "evaluate": evaluate_run, "export": export_run}
+    try:
+        tyro.extras.subcommand_cli_from_dict(
+            commands, prog="python -m keras_vae", description="Train, evaluate or export a VAE.", args=arguments
+        )
+    except (ValueError, OSError) as error:
+        print(f"python -m keras_vae: {' '.join(str(error).split())}", file=sys.stderr)
+        return 2
+    return 0

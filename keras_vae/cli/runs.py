@@ -1,0 +1,97 @@
+"""A run of `train.py`: what its configuration names, and its folder read back."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import keras
+
+from keras_vae.cli.config import Config, LossConfig, TrainingConfig
+from keras_vae.data import ImageData, load
+from keras_vae.models.for_images import LIKELIHOODS
+from keras_vae.objectives import ELBO, IWAE, FreeBits
+
+if TYPE_CHECKING:
+    from keras_vae.models import VAE
+
+__all__ = ["Run", "learning_rate", "load_data", "load_run", "objective"]
+
+_STAGES = 8  # of Burda et al.'s schedule
+
+
+class Run(NamedTuple):
+    """What a run was told, what it was trained on, and what came out of it."""
+
+    config: Config
+    data: ImageData
+    vae: VAE
+
+
+def load_data(config: Config) -> ImageData:
+    """Return the data set, its pixels treated as asked or as suits the likelihood."""
+    options = config.data
+    return load(
+        options.dataset,
+        options.pixels or LIKELIHOODS[config.model.likelihood].pixels,
+        options.data_dir,
+        options.image_size,
+        options.grayscale,
+        options.validation_fraction,
+        options.num_levels,
+    )
+
+
+def objective(options: LossConfig, steps_per_epoch: int) -> ELBO | IWAE:
+    """Return the objective that the configuration names.
+
+    Example:
+
+    >>> objective(LossConfig("iwae", num_samples=5), 100).num_samples
+    5
+    """
+    if options.objective == "iwae":
+        return IWAE(options.num_samples, options.gradient)
+    beta: Any = options.beta
+    if options.warm_up:
+        beta = keras.optimizers.schedules.PolynomialDecay(0.0, options.warm_up * steps_per_epoch, options.beta)
+    if options.free_bits:
+        return FreeBits(options.free_bits, beta=beta, num_samples=options.num_samples)
+    form = "kl" if options.gradient == "pathwise" else "log_ratio"
+    return ELBO(beta, options.num_samples, form, options.gradient)
+
+
+def learning_rate(options: TrainingConfig, num_steps: int) -> float | keras.optimizers.schedules.LearningRateSchedule:
+    """Return the learning rate, or its schedule over `num_steps` steps.
+
+    The schedule "burda" has the rates r 10^(-i/7), i = 0 ... 7, the i-th for 3^i parts of 3280: see Burda et al.
+    (2016), "Importance Weighted Autoencoders", Sec. 5. With 3280 epochs it is theirs.
+
+    Example:
+
+    >>> schedule = learning_rate(TrainingConfig(learning_rate=1.0, schedule="burda"), 3280)
+    >>> [round(float(schedule(step)), 3) for step in (0, 1, 3, 4, 3279)]
+    [1.0, 0.72, 0.72, 0.518, 0.1]
+    """
+    if options.schedule == "cosine":
+        return keras.optimizers.schedules.CosineDecay(options.learning_rate, num_steps)
+    if options.schedule == "burda":
+        last = [num_steps * (3**i - 1) // (3**_STAGES - 1) - 1 for i in range(1, _STAGES)]  # step of each stage
+        rates = [options.learning_rate * 10 ** (-i / (_STAGES - 1)) for i in range(_STAGES)]
+        return keras.optimizers.schedules.PiecewiseConstantDecay(last, rates)
+    return options.learning_rate
+
+
+def load_run(folder: str | Path) -> Run:
+    """Return what the run in `folder` left behind.
+
+    Raises:
+        FileNotFoundError: if `folder` is not that of a run.
+    """
+    folder = Path(folder)
+    for name in ("config.json", "model.keras"):
+        if not (folder / name).is_file():
+            raise FileNotFoundError(f"A folder that train.py left behind has a {name}. Received: {str(folder)!r}")
+    config = Config.from_dict(json.loads((folder / "config.json").read_text()))
+    return Run(config, load_data(config), keras.saving.load_model(folder / "model.keras"))

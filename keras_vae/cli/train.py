@@ -1,0 +1,167 @@
+"""`python -m keras_vae train`: train a VAE on images and leave a decoder ready to serve.
+
+`saved_models/README.md` says what a run leaves behind.
+"""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Any
+
+import keras
+import tensorflow as tf
+
+import keras_vae as kv
+from keras_vae.cli.config import Config, parse_config
+from keras_vae.cli.run_folder import describe_device, environment, next_name, save_figures
+from keras_vae.cli.runs import learning_rate, load_data, objective
+from keras_vae.saving.atomic import new_folder, write_json
+
+__all__ = ["fit", "main", "make_vae", "num_epochs", "run", "steps_per_epoch", "test_scores"]
+
+_MIN_EPOCHS, _MIN_STEPS = 20, 5_000
+_IMAGES_OF_MEAN = 10_000
+
+
+def make_vae(config: Config, data: kv.data.ImageData, epochs: int) -> kv.VAE:
+    """Return the compiled model, after a check that its likelihood can score the data."""
+    options, steps = config.model, steps_per_epoch(config, data)
+    vae = kv.VAE.for_images(
+        data.event_shape,
+        options.latent_dim,
+        options.likelihood,
+        options.network,
+        options.hidden or None,
+        options.activation,
+        num_levels=data.pixels.num_values or 2,
+        initial=options.initial,
+        sigma=options.sigma,
+        posterior=options.posterior,
+        batch_norm=options.batch_norm,
+        dequantized_levels=data.pixels.num_levels if isinstance(data.pixels, kv.data.Dequantize) else 1,
+        objective=objective(config.loss, steps),
+        seed=config.training.seed,
+    )
+    vae.check(data.train.head(config.training.batch_size))
+    if options.output_bias == "data_mean":
+        images = min(data.train.num_examples, _IMAGES_OF_MEAN)
+        shuffled = data.train.training_batches(images, config.training.seed).epoch(0)
+        kv.networks.set_output_mean(vae.decoder, next(iter(shuffled)))
+    rate = learning_rate(config.training, epochs * steps)
+    vae.compile(
+        keras.optimizers.Adam(rate, epsilon=config.training.epsilon),
+        jit_compile={"auto": "auto", "on": True, "off": False}[config.training.jit_compile],
+        steps_per_execution=max(config.training.steps_per_execution, 1),
+    )
+    return vae
+
+
+def steps_per_epoch(config: Config, data: kv.data.ImageData) -> int:
+    """Return the number of batches that hold the training images."""
+    return data.train.training_batches(config.training.batch_size, config.training.seed).steps_per_epoch
+
+
+def num_epochs(config: Config, data: kv.data.ImageData) -> int:
+    """Return how often to go through the training images."""
+    return config.training.epochs or max(_MIN_EPOCHS, -(-_MIN_STEPS // steps_per_epoch(config, data)))
+
+
+def fit(config: Config, vae: kv.VAE, data: kv.data.ImageData, epochs: int, log_dir: Path) -> dict[str, Any]:
+    """Train until the end, Ctrl-C or a loss that is not finite; return how it went."""
+    options = config.training
+    batches = data.train.training_batches(options.batch_size, options.seed)
+    validation = data.validation and data.validation.evaluation_batches(options.batch_size, options.seed)
+    guard = kv.training.StopOnNonFinite(exact_step=options.loop == "custom")
+    throughput = kv.training.Throughput(data.train.num_examples)
+    bar = kv.training.ProgressBar()
+    callbacks = [guard, throughput, bar, keras.callbacks.TensorBoard(log_dir, write_graph=False)]
+    status = "finished"
+    try:
+        if options.loop == "custom":
+            kv.training.train(
+                vae,
+                batches,
+                epochs,
+                validation_data=validation,
+                callbacks=callbacks,
+                verbose=0,
+                steps_per_execution=options.steps_per_execution or None,
+            )
+        else:
+            vae.fit(
+                batches.dataset(),
+                epochs=epochs,
+                validation_data=validation and validation.dataset(),
+                callbacks=callbacks,
+                verbose=0,
+            )
+    except KeyboardInterrupt:
+        status = "interrupted"
+    bar.close()
+    if guard.message:
+        status = f"stopped: {guard.message}; the last good weights are kept"
+    return {
+        "status": status,
+        "training_images_per_second": throughput.examples_per_second(),
+        "training_seconds": sum(throughput.seconds),
+    }
+
+
+def test_scores(config: Config, vae: kv.VAE, test: kv.data.Split) -> dict[str, Any]:
+    """Return log p(x), the ELBO and its parts on the test images; `python -m keras_vae evaluate` tells more."""
+    exact_kl = kv.objectives.has_closed_form_kl(vae.encode(test.head(1)), vae.prior())
+    estimates = kv.evaluation.evaluate(vae, test, num_samples=10, seed=config.training.seed)
+    if vae.is_normalized:
+        importance = kv.evaluation.log_marginal(vae, test, num_samples=100, seed=config.training.seed)
+        estimates["log_marginal"] = kv.evaluation.estimate(importance.log_marginal)
+    return {
+        "test": {name: estimate._asdict() for name, estimate in estimates.items()},
+        "test_images": test.num_examples,
+        "kl_estimator": "closed form" if exact_kl else "Monte Carlo",
+    }
+
+
+def run(config: Config) -> int:
+    """Train, evaluate and save; return 0, or 1 if the loss stopped being finite or the evaluation failed."""
+    for gpu in tf.config.list_physical_devices("GPU"):
+        tf.config.experimental.set_memory_growth(gpu, True)
+    keras.utils.set_random_seed(config.training.seed)
+    keras.config.set_dtype_policy(config.training.precision)
+    data = load_data(config)
+    epochs = num_epochs(config, data)
+    vae = make_vae(config, data, epochs)
+    stem = f"{Path(config.data.dataset).stem}-{config.model.likelihood}"
+    folder = Path(config.run.output_dir) / (config.run.name or next_name(config.run.output_dir, stem))
+
+    with new_folder(folder) as new:
+        print(f"Training on {describe_device()}: {data}")
+        write_json(new / "config.json", config.to_dict())
+        write_json(new / "environment.json", environment())
+        results = fit(config, vae, data, epochs, new / "logs")
+        results["history"] = vae.history.history
+        write_json(new / "metrics.json", results)
+        vae.save(new / "model.keras")
+        kv.saving.export_decoder(vae, new / "decoder")
+        print(f"Training {results['status']}. Evaluating on the test images ...")
+        try:
+            results |= test_scores(config, vae, data.test)
+            write_json(new / "metrics.json", results)
+            save_figures(new / "figures", kv.plotting.report(vae, data.test, vae.history.history, config.training.seed))
+        except (Exception, KeyboardInterrupt) as error:  # what was trained is kept, whatever happens to its report
+            results["status"] += f"; its evaluation ended with {type(error).__name__}: {error}"
+            write_json(new / "metrics.json", results)
+    for name, estimate in results.get("test", {}).items():
+        print(f"  test {name:21s} {estimate['mean']:10.4f} +- {estimate['standard_error']:.4f}")
+    whole = results["status"] in ("finished", "interrupted")
+    print(f"Saved in {folder}" if whole else f"Saved in {folder}: {results['status']}")
+    return 0 if whole else 1
+
+
+def main(arguments: list[str], prog: str = "python -m keras_vae train") -> int:
+    """Run with the given flags and return the exit code; it is 2, after one line, for what the user can mend."""
+    try:
+        return run(parse_config(arguments, prog))
+    except (ValueError, OSError) as error:
+        print(f"{prog}: {' '.join(str(error).split())}", file=sys.stderr)
+        return 2

@@ -1,0 +1,79 @@
+"""The figures of a training run."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
+
+import numpy as np
+import tensorflow as tf
+from matplotlib.figure import Figure
+from tensorflow_probability import distributions as tfd
+
+from keras_vae.data import Split
+from keras_vae.distributions.support import support_of
+from keras_vae.plotting.figures import image_grid, latent_scatter, reconstructions, training_curves
+
+if TYPE_CHECKING:
+    from keras_vae.models import VAE
+
+__all__ = ["report"]
+
+_NUM_SAMPLES = 100
+_NUM_PAIRS = 10
+_NUM_POINTS = 5_000
+
+
+def report(vae: VAE, test: Split, history: Mapping[str, Sequence[float]], seed: int = 0) -> dict[str, Figure]:
+    """Return the figures of a trained model by name.
+
+    Args:
+        vae: trained model.
+        test: test split.
+        history: Keras history of the training.
+        seed: of the samples.
+
+    Returns:
+        `training_curves` (if an epoch ended), `samples` (drawn from the likelihood), `sample_means`,
+        `reconstructions`, `latent` (the two dimensions whose means vary most), `interpolation` (of two images or
+        more), and `manifold` if z has two dimensions.
+    """
+    x = test.head(min(_NUM_PAIRS, test.num_examples), seed)
+    largest = support_of(vae.decode(tf.zeros([1, vae.latent_dim]))).high
+    high = None if np.isinf(largest) else largest
+    samples, means = vae.sample(_NUM_SAMPLES, seed), vae.sample(_NUM_SAMPLES, seed, mean=True)
+    figures = {"training_curves": training_curves(history)} if history.get("loss") else {}
+    return {
+        **figures,
+        "samples": image_grid(samples, title="samples x ~ p(x|z), z ~ p(z)", high=high),
+        "sample_means": image_grid(means, title="means of p(x|z), z ~ p(z)", high=high),
+        "reconstructions": reconstructions(x, vae.reconstruct(x), high),
+        "latent": _latent(vae, test, seed),
+        **({"interpolation": _interpolation(vae, x, high)} if len(x) > 1 else {}),
+        **({"manifold": _manifold(vae, high)} if vae.latent_dim == 2 else {}),
+    }
+
+
+def _latent(vae: VAE, test: Split, seed: int) -> Figure:
+    num_points = min(_NUM_POINTS, test.num_examples)
+    z = vae.encode(test.head(num_points, seed)).mean().numpy()
+    first, second = sorted(np.argsort(-z.var(axis=0))[:2]) if z.shape[1] > 1 else (0, 0)
+    labels = None if test.labels is None else test.labels[:num_points]
+    return latent_scatter(z[:, [first, second]], labels, (f"z{first}", f"z{second}"))
+
+
+def _interpolation(vae: VAE, x: tf.Tensor, high: float | None, num_steps: int = 10) -> Figure:
+    """Straight lines between the posterior means of neighbours in the test set."""
+    z = vae.encode(x).mean()
+    weight = tf.linspace(0.0, 1.0, num_steps)[:, None]
+    pairs = [(i, i + 1) for i in range(0, len(z) - 1, 2)]
+    lines = tf.concat([(1 - weight) * z[i] + weight * z[j] for i, j in pairs], 0)
+    return image_grid(vae.decode(lines).mean(), num_steps, "between the posterior means of two test images", high=high)
+
+
+def _manifold(vae: VAE, high: float | None, num_steps: int = 20) -> Figure:
+    """Decode a grid of the prior's quantiles, 2.5 % to 97.5 %."""
+    quantiles = tfd.Normal(0.0, 1.0).quantile(tf.linspace(0.025, 0.975, num_steps))
+    z1, z0 = tf.meshgrid(quantiles[::-1], quantiles, indexing="ij")
+    z = tf.stack([tf.reshape(z0, [-1]), tf.reshape(z1, [-1])], 1)
+    return image_grid(vae.decode(z).mean(), num_steps, "means of p(x|z) over the prior's quantiles", high=high)

@@ -1,0 +1,57 @@
+from pathlib import Path
+
+import numpy as np
+import pytest
+import yaml
+
+import keras_vae as kv
+from keras_vae.cli.config import Config, LossConfig, TrainingConfig
+from keras_vae.cli.runs import learning_rate, objective
+
+RECIPES = sorted((Path(__file__).parents[2] / "recipes").glob("*.yaml"))
+
+
+@pytest.mark.parametrize("recipe", RECIPES, ids=lambda path: path.stem)
+def test_every_recipe_is_a_configuration_named_after_its_file(recipe):
+    config = Config.from_dict(yaml.safe_load(recipe.read_text()))
+    assert config.run.name == recipe.stem.replace("_", "-")
+    assert objective(config.loss, steps_per_epoch=10).num_samples == config.loss.num_samples
+    learning_rate(config.training, num_steps=10_000)
+
+
+def test_beta_rises_from_zero_over_the_epochs_of_warm_up():
+    beta = objective(LossConfig(beta=2.0, warm_up=3), steps_per_epoch=10).beta
+    assert [float(beta(step)) for step in (0, 15, 30, 100)] == [0.0, 1.0, 2.0, 2.0]
+
+
+@pytest.mark.parametrize(
+    ("options", "expected"),
+    [
+        (LossConfig(), kv.objectives.ELBO()),
+        (
+            LossConfig(num_samples=2, gradient="score_function"),
+            kv.objectives.ELBO(1.0, 2, "log_ratio", "score_function"),
+        ),
+        (LossConfig(free_bits=0.5, beta=0.9), kv.objectives.FreeBits(0.5, beta=0.9)),
+        (
+            LossConfig("iwae", num_samples=5, gradient="doubly_reparameterized"),
+            kv.objectives.IWAE(5, "doubly_reparameterized"),
+        ),
+    ],
+)
+def test_the_objective_is_the_one_that_is_named(options, expected):
+    made = objective(options, steps_per_epoch=10)
+    assert type(made) is type(expected)
+    assert made.get_config() == expected.get_config()
+
+
+def test_the_stages_of_burda_take_three_times_as_many_epochs_each_and_end_at_a_tenth():
+    schedule = learning_rate(TrainingConfig(learning_rate=1e-3, schedule="burda"), num_steps=3280)
+    rates, lengths = np.unique([float(schedule(step)) for step in range(3280)], return_counts=True)
+    np.testing.assert_array_equal(lengths[::-1], 3 ** np.arange(8))
+    np.testing.assert_allclose(rates[::-1], 1e-3 * 10 ** (-np.arange(8) / 7), rtol=1e-6)
+
+
+def test_the_cosine_falls_from_the_learning_rate_to_zero_at_the_last_step():
+    schedule = learning_rate(TrainingConfig(learning_rate=0.5, schedule="cosine"), num_steps=10)
+    np.testing.assert_allclose([float(schedule(step)) for step in (0, 5, 10)], [0.5, 0.25, 0.0], atol=1e-7)

@@ -1,0 +1,208 @@
+"""Data is checked at the door, with a message that says what to do."""
+
+import numpy as np
+import pytest
+import tensorflow as tf
+from tensorflow_probability import distributions as tfd
+
+from keras_vae import layers
+from keras_vae.distributions import Bernoulli, CategoricalLevels, ContinuousBernoulli, SoftBernoulli
+from keras_vae.distributions.support import (
+    BINARY,
+    COUNTS,
+    OPEN_UNIT,
+    REAL,
+    UNIT,
+    check_support,
+    levels_support,
+    support_of,
+)
+
+LEVELS_4 = levels_support(4)
+
+
+@pytest.mark.parametrize(
+    ("support", "inside", "outside"),
+    [
+        (BINARY, [0.0, 1.0], [-1.0, 0.5, 2.0, np.nan, np.inf]),
+        (UNIT, [0.0, 0.3, 1.0], [-1e-6, 1.0 + 1e-6, np.nan, np.inf]),
+        (LEVELS_4, [0.0, 1.0, 2.0, 3.0], [-1.0, 4.0, 2.5, np.nan, np.inf]),
+        (REAL, [-1e30, 0.0, 1e30], [np.nan, np.inf, -np.inf]),
+        (OPEN_UNIT, [1e-300, 0.3, 1 - 2.0**-53], [0.0, 1.0, -1e-6, 1.0 + 1e-6, np.nan, np.inf]),
+        (COUNTS, [0.0, 1.0, 2.0**60], [-1.0, 0.5, np.nan, np.inf]),
+    ],
+    ids=["binary", "unit", "levels", "real", "open unit", "counts"],
+)
+def test_a_support_contains_its_values_and_no_other(support, inside, outside):
+    assert support.contains(np.array(inside))
+    for x in outside:
+        assert not support.contains(np.array([*inside, x])), x
+
+
+@pytest.mark.parametrize("dtype", ["bool", "uint8", "int32", "int64", "float16", "float32", "float64"])
+def test_zeros_and_ones_of_any_dtype_are_binary(dtype):
+    x = np.array([0, 1]).astype(dtype)
+    for support in (BINARY, UNIT, LEVELS_4, REAL, COUNTS):
+        assert support.contains(x)
+    assert not OPEN_UNIT.contains(x)
+
+
+@pytest.mark.parametrize("dtype", ["uint8", "int32", "float32"])
+def test_pixels_up_to_255_of_any_dtype_are_not_binary(dtype):
+    x = np.array([0, 255]).astype(dtype)
+    assert not BINARY.contains(x)
+    assert not UNIT.contains(x)
+    assert levels_support(256).contains(x)
+    assert not levels_support(255).contains(x)
+
+
+FAMILIES = [
+    (tfd.Bernoulli(0.0), BINARY),
+    (Bernoulli(0.0), BINARY),
+    (SoftBernoulli(0.0), UNIT),
+    (tfd.Categorical(tf.zeros(4)), LEVELS_4),
+    (CategoricalLevels(tf.zeros([2, 4])), LEVELS_4),
+    (CategoricalLevels(probs=[0.25] * 4), LEVELS_4),
+    (tfd.Poisson(1.0), COUNTS),
+    (tfd.NegativeBinomial(1.0, 0.0), COUNTS),
+    (ContinuousBernoulli(0.0), UNIT),
+    (tfd.ContinuousBernoulli([0.0, 1.0]), UNIT),
+    (tfd.Beta(1.0, 1.0), OPEN_UNIT),
+    (tfd.Logistic(0.0, 1.0), REAL),
+    (tfd.Laplace(0.0, 1.0), REAL),
+    (tfd.StudentT(3.0, 0.0, 1.0), REAL),
+    (tfd.Normal(0.0, 1.0), REAL),
+    (tfd.MultivariateNormalDiag(tf.zeros(2), tf.ones(2)), REAL),
+]
+
+
+@pytest.mark.parametrize(("distribution", "support"), FAMILIES, ids=lambda value: getattr(value, "name", None))
+def test_every_family_has_its_support_also_within_independent(distribution, support):
+    assert support_of(distribution) == support
+    if distribution.batch_shape.rank:
+        assert support_of(tfd.Independent(distribution, 1)) == support
+
+
+@pytest.mark.parametrize(
+    ("layer", "support"),
+    [
+        (layers.IndependentBernoulli(4), BINARY),
+        (layers.IndependentSoftBernoulli(4), UNIT),
+        (layers.IndependentCategorical(1, 4), LEVELS_4),
+        (layers.IndependentPoisson(4), COUNTS),
+        (layers.IndependentNegativeBinomial(2), COUNTS),
+        (layers.IndependentContinuousBernoulli(4), UNIT),
+        (layers.IndependentBeta(2), OPEN_UNIT),
+        (layers.IndependentNormal(2), REAL),
+        (layers.IndependentLogistic(2), REAL),
+        (layers.IndependentLaplace(2), REAL),
+        (layers.MultivariateNormalDiag(2), REAL),
+    ],
+    ids=lambda value: type(value).__name__,
+)
+def test_a_layers_output_has_the_support_of_its_distribution(layer, support):
+    y = layer(tf.zeros([3, 4]))
+    assert support_of(y.tensor_distribution) == support
+    assert support_of(y) == support
+
+
+def test_a_reshaped_batch_has_the_support_of_its_distribution():
+    """As the decoder gives for draws [S, B, D]."""
+    assert support_of(tfd.BatchReshape(Bernoulli([0.0, 0.0]), [1, 2])) == BINARY
+
+
+CASES = {
+    "pixels for Bernoulli": (
+        Bernoulli(0.0),
+        np.array([0, 255], "uint8"),
+        r"The Bernoulli likelihood scores \{0, 1\}: pass binarize=dynamic or binarize=threshold. "
+        r"Received: integers in x from 0 to 255$",
+    ),
+    "grey for Bernoulli": (
+        tfd.Independent(tfd.Bernoulli([0.0, 0.0]), 1),
+        np.array([0.25, 1.0], "float32"),
+        r"The Bernoulli likelihood scores \{0, 1\}: pass binarize=dynamic or binarize=threshold. "
+        r"Received: values in x from 0.25 to 1$",
+    ),
+    "pixels for SoftBernoulli": (
+        SoftBernoulli(0.0),
+        np.array([0, 255], "float32"),
+        r"The SoftBernoulli likelihood scores \[0, 1\]: divide by the largest level: pass unit. "
+        r"Received: integers in x from 0 to 255$",
+    ),
+    "too many levels": (
+        CategoricalLevels(tf.zeros(16)),
+        np.array([0, 16]),
+        r"The CategoricalLevels likelihood scores \{0, ..., 15\}: pass quantize=16, or give the likelihood as many "
+        r"levels as the data has. Received: integers in x from 0 to 16$",
+    ),
+    "grey for levels": (
+        CategoricalLevels(tf.zeros(16)),
+        np.array([0.0, 0.5]),
+        r"scores \{0, ..., 15\}: pass quantize=16.* Received: values in x from 0 to 0.5$",
+    ),
+    "negative levels": (
+        CategoricalLevels(tf.zeros(16)),
+        np.array([-1, 3]),
+        r"scores \{0, ..., 15\}: .* Received: integers in x from -1 to 3$",
+    ),
+    "grey for Poisson": (
+        tfd.Poisson(1.0),
+        np.array([0.0, 0.5]),
+        r"The Poisson likelihood scores \{0, 1, 2, ...\}: pass counts, such as the levels of quantize=K. "
+        r"Received: values in x from 0 to 0.5$",
+    ),
+    "pixels for ContinuousBernoulli": (
+        ContinuousBernoulli(0.0),
+        np.array([0, 255], "uint8"),
+        r"The ContinuousBernoulli likelihood scores \[0, 1\]: divide by the largest level: pass unit. "
+        r"Received: integers in x from 0 to 255$",
+    ),
+    "zero for Beta": (
+        tfd.Independent(tfd.Beta([1.0, 1.0], 1.0), 1),
+        np.array([0.0, 0.5], "float32"),
+        r"The Beta likelihood scores \(0, 1\): move n levels x of \[0, 1\] to \(x \* \(n - 1\) \+ 0.5\) / n. "
+        r"Received: values in x from 0 to 0.5$",
+    ),
+    "not a number for Bernoulli": (Bernoulli(0.0), np.array([0.0, np.nan]), r"scores \{0, 1\}: .* from nan to nan$"),
+    "not a number for Normal": (tfd.Normal(0.0, 1.0), np.array([0.0, np.nan]), "the real numbers.* from nan to nan$"),
+    "infinity for Normal": (tfd.Normal(0.0, 1.0), np.array([0.0, np.inf]), "the real numbers.* from 0 to inf$"),
+}
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_the_message_tells_range_support_and_remedy(name):
+    distribution, x, message = CASES[name]
+    with pytest.raises(ValueError, match=message):
+        check_support(distribution, x)
+
+
+def test_not_a_number_is_refused_by_a_normal_likelihood():
+    with pytest.raises(ValueError, match=r"The Normal likelihood scores the real numbers: replace infinities"):
+        check_support(tfd.Normal(0.0, 1.0), [np.nan])
+
+
+@pytest.mark.parametrize(
+    ("distribution", "x"),
+    [
+        (Bernoulli(0.0), np.array([0, 1], "uint8")),
+        (SoftBernoulli(0.0), [0.0, 0.5, 1.0]),
+        (CategoricalLevels(tf.zeros(16)), tf.range(16)),
+        (tfd.Poisson(1.0), np.array([0, 255], "uint8")),
+        (tfd.Beta(1.0, 1.0), [1e-6, 0.5]),
+        (tfd.Normal(0.0, 1.0), [-1e6, 1e6]),
+        (Bernoulli(0.0), np.zeros([0, 4])),
+    ],
+    ids=["array", "list", "tensor", "counts", "open unit", "real", "empty"],
+)
+def test_data_within_the_support_passes(distribution, x):
+    assert check_support(distribution, x) is None
+
+
+@pytest.mark.parametrize(("distribution", "support"), FAMILIES[:6], ids=lambda value: getattr(value, "name", None))
+def test_the_support_is_where_tfp_itself_gives_a_probability(distribution, support):
+    """Probabilities of the integers in a discrete support add up to one."""
+    if support.integer:
+        x = np.arange(support.low, support.high + 1, dtype="int32")
+        total = tf.reduce_sum([distribution.prob(i) for i in x], 0)
+        np.testing.assert_allclose(total, np.ones(distribution.batch_shape), rtol=4 * np.finfo("float32").eps)
