@@ -4,17 +4,15 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple
 
 import keras
 
 from keras_vae.cli.config import Config, LossConfig, TrainingConfig
 from keras_vae.data import ImageData, load
+from keras_vae.models import VAE
 from keras_vae.models.for_images import LIKELIHOODS
 from keras_vae.objectives import ELBO, IWAE, FreeBits
-
-if TYPE_CHECKING:
-    from keras_vae.models import VAE
 
 __all__ = ["Run", "learning_rate", "load_data", "load_run", "objective"]
 

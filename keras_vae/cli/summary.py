@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
+from keras_vae.data import ImageData
 from keras_vae.data.images import Split
 from keras_vae.evaluation.annealed_importance_sampling import annealed_log_marginal
 from keras_vae.evaluation.baselines import density_baselines
@@ -14,10 +15,7 @@ from keras_vae.evaluation.decomposition import decompose, diagnose
 from keras_vae.evaluation.elbo import estimate, evaluate
 from keras_vae.evaluation.importance_sampling import LogMarginal, log_marginal
 from keras_vae.objectives import bits_per_dim
-
-if TYPE_CHECKING:
-    from keras_vae.data import ImageData
-    from keras_vae.models import VAE
+from keras_vae.protocols import LatentVariableModel
 
 __all__ = ["format_summary", "summarize"]
 
@@ -25,7 +23,7 @@ _BASELINE_EXAMPLES = 10_000
 
 
 def summarize(
-    vae: VAE,
+    vae: LatentVariableModel,
     data: ImageData,
     num_samples: int = 1000,
     num_annealed: int = 0,
@@ -85,7 +83,7 @@ def summarize(
     return summary
 
 
-def _describe(values: LogMarginal, vae: VAE) -> dict[str, Any]:
+def _describe(values: LogMarginal, vae: LatentVariableModel) -> dict[str, Any]:
     mean = estimate(values.log_marginal)
     effective = values.effective_sample_size
     return {

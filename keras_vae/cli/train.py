@@ -72,7 +72,7 @@ def fit(config: Config, vae: kv.VAE, data: kv.data.ImageData, epochs: int, log_d
     options = config.training
     batches = data.train.training_batches(options.batch_size, options.seed)
     validation = data.validation and data.validation.evaluation_batches(options.batch_size, options.seed)
-    guard = kv.training.StopOnNonFinite(exact_step=options.loop == "custom")
+    guard = kv.training.StopOnNonFinite()
     throughput = kv.training.Throughput(data.train.num_examples)
     bar = kv.training.ProgressBar()
     callbacks = [guard, throughput, bar, keras.callbacks.TensorBoard(log_dir, write_graph=False)]
@@ -110,7 +110,7 @@ def fit(config: Config, vae: kv.VAE, data: kv.data.ImageData, epochs: int, log_d
 
 def test_scores(config: Config, vae: kv.VAE, test: kv.data.Split) -> dict[str, Any]:
     """Return log p(x), the ELBO and its parts on the test images; `python -m keras_vae evaluate` tells more."""
-    exact_kl = kv.objectives.has_closed_form_kl(vae.encode(test.head(1)), vae.prior())
+    exact_kl = kv.objectives.has_closed_form_kl(vae.encode(test.head(1)), vae.prior_distribution())
     estimates = kv.evaluation.evaluate(vae, test, num_samples=10, seed=config.training.seed)
     if vae.is_normalized:
         importance = kv.evaluation.log_marginal(vae, test, num_samples=100, seed=config.training.seed)

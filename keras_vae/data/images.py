@@ -10,6 +10,7 @@ import tensorflow as tf
 
 from keras_vae import random
 from keras_vae.data.pixel_levels import Pixels
+from keras_vae.protocols import Batch, as_batch
 
 __all__ = ["Batches", "Split", "as_batches"]
 
@@ -24,13 +25,17 @@ class Split:
         images: tensor [N, *event] of raw levels, or a `tf.data.Dataset` of [*event] tensors.
         num_examples: N.
         pixels: how raw levels become x; None if the images are x already.
-        labels: integers [N], or None.
+        labels: integers [N] for figures, or None.
+        y: tensor [N, ...] that is handed to the model with x, or None.
+        sample_weight: tensor [N], or None.
     """
 
     images: tf.Tensor | tf.data.Dataset
     num_examples: int
     pixels: Pixels | None = None
     labels: np.ndarray | None = None
+    y: tf.Tensor | None = None
+    sample_weight: tf.Tensor | None = None
 
     def __post_init__(self) -> None:
         if self.num_examples < 1:
@@ -39,6 +44,11 @@ class Split:
     @property
     def in_memory(self) -> bool:
         return not isinstance(self.images, tf.data.Dataset)
+
+    @property
+    def tensors(self) -> Batch:
+        """The raw levels, y and the weights, of a split in memory."""
+        return Batch(self.images, self.y, self.sample_weight)
 
     def training_batches(self, batch_size: int, seed: Any) -> Batches:
         """Return shuffled batches with fresh noise each epoch."""
@@ -50,7 +60,7 @@ class Split:
 
     def head(self, num_examples: int, seed: Any = 0) -> tf.Tensor:
         """Return x of the first examples as evaluation sees them: [num_examples, *event]."""
-        return next(iter(self.evaluation_batches(num_examples, seed).epoch(0)))
+        return as_batch(next(iter(self.evaluation_batches(num_examples, seed).epoch(0)))).x
 
 
 class Batches:
@@ -59,55 +69,94 @@ class Batches:
     `fit` reads them as a `dataset`, the hand-written loop as `rows` or one `epoch` at a time: all see the same
     numbers. Training has a new order and new noise each epoch; evaluation has the split's order and always
     the same noise, which does not depend on the batch size. Streamed splits are shuffled within a buffer of
-    10,000 examples by `tf.data`, and have no `rows`.
+    10,000 examples by `tf.data`, and have no `rows`. A batch is x alone, or a `Batch` where the split has y
+    or weights.
 
     Args:
         split: the images.
         batch_size: B; the last batch of an epoch holds what is left.
         seed: see `keras_vae.random.as_seed`.
         training: see above.
+        shuffle: whether training has a new order each epoch.
     """
 
-    def __init__(self, split: Split, batch_size: int, seed: Any, training: bool = True):
+    endless = False
+
+    def __init__(self, split: Split, batch_size: int, seed: Any, training: bool = True, shuffle: bool = True):
         if batch_size < 1:
             raise ValueError(f"`batch_size` must be 1 or more. Received: batch_size={batch_size}")
         self.split, self.batch_size, self.training = split, batch_size, training
-        self.seed = random.as_seed(seed)
+        self.shuffle = training and shuffle
+        self.noise = random.as_noise(seed)
         self.steps_per_epoch = -(-split.num_examples // batch_size)
 
     def order(self, epoch: Any) -> tf.Tensor:
         """Return the order of the examples in `epoch`: int32 [N]."""
         rows = tf.range(self.split.num_examples)
-        if not self.training:
+        if not self.shuffle:
             return rows
-        seed = random.fold_in(self.seed, random.Stream.ORDER, epoch)
+        seed = self.noise.of(random.Stream.ORDER, epoch).seed
         return tf.random.experimental.stateless_shuffle(rows, seed, alg="philox")
 
-    def rows(self, order: tf.Tensor, epoch: Any, first_row: Any, num_rows: Any, images: Any = None) -> tf.Tensor:
-        """Return x [num_rows, *event] at the positions first_row ... of `order`; past its end the last repeats.
+    def rows(self, order: tf.Tensor, epoch: Any, first_row: Any, num_rows: Any, tensors: Batch | None = None) -> Any:
+        """Return the `num_rows` examples at the positions first_row ... of `order`; past its end the last repeats.
 
-        `images` are the split's; a compiled loop, which may not hold them, passes them.
+        `tensors` are the split's; a compiled loop, which may not hold them, passes them.
         """
-        images = self.split.images if images is None else images
         positions = tf.minimum(first_row + tf.range(num_rows), tf.size(order) - 1)
-        return self._encode(tf.gather(images, tf.gather(order, positions)), epoch, first_row)
+        chosen = tf.gather(order, positions)
+        raw = (self.split.tensors if tensors is None else tensors).map(lambda part: tf.gather(part, chosen))
+        return _bare(raw._replace(x=self._encode(raw.x, epoch, first_row)))
+
+    @property
+    def in_memory(self) -> bool:
+        return self.split.in_memory
+
+    @property
+    def kind(self) -> Any:
+        """What a compiled loop over this data depends on."""
+        split = self.split
+        spec = (
+            tuple(split.tensors.map(lambda part: tf.TensorSpec(part.shape, part.dtype)))
+            if split.in_memory
+            else split.images.element_spec
+        )
+        seed = tuple(self.noise.seed.numpy().tolist())
+        return (spec, split.num_examples, split.pixels, self.batch_size, seed, self.training)
+
+    @property
+    def spec(self) -> Any:
+        """The shapes and dtypes of one batch."""
+        return self.epoch(0).element_spec
+
+    def head(self) -> tf.Tensor:
+        """Return x to be checked: the whole array, or the first batch of what is encoded or streamed."""
+        whole = self.in_memory and self.split.pixels is None
+        return self.split.images if whole else self.split.head(self.batch_size)
+
+    def iterator(self, epoch: int) -> Any:
+        """Return an iterator over the batches of `epoch`."""
+        return iter(self.epoch(epoch))
+
+    def on_epoch_end(self) -> None:
+        """Nothing has to be done after an epoch."""
 
     def epoch(self, epoch: Any) -> tf.data.Dataset:
-        """Return the batches x [B, *event] of one epoch."""
+        """Return the batches of one epoch."""
         if self.split.in_memory:
             order = self.order(epoch)
 
-            def batch(step: tf.Tensor) -> tf.Tensor:
+            def batch(step: tf.Tensor) -> Any:
                 first_row = step * self.batch_size
                 num_rows = tf.minimum(self.batch_size, self.split.num_examples - first_row)
-                x = self.rows(order, epoch, first_row, num_rows)
-                return tf.ensure_shape(x, [None, *self.split.images.shape[1:]])
+                rows = as_batch(self.rows(order, epoch, first_row, num_rows))
+                return _bare(rows.map(lambda part: tf.ensure_shape(part, [None, *part.shape[1:]])))
 
             return tf.data.Dataset.range(self.steps_per_epoch, output_type=tf.int32).map(batch)
 
         images = self.split.images
-        if self.training:
-            images = _shuffle(images, random.fold_in(self.seed, random.Stream.ORDER, epoch))
+        if self.shuffle:
+            images = _shuffle(images, self.noise.of(random.Stream.ORDER, epoch).seed)
         numbered = images.batch(self.batch_size).enumerate()
         return numbered.map(lambda step, raw: self._encode(raw, epoch, tf.cast(step, tf.int32) * self.batch_size))
 
@@ -126,11 +175,20 @@ class Batches:
         dataset.batches = self  # for a look at the data that does not take an epoch
         return dataset
 
+    def endless_dataset(self) -> tf.data.Dataset:
+        """Return the batches of all epochs, one after the other."""
+        return tf.data.Dataset.counter(output_type=tf.int32).flat_map(self.epoch)
+
     def _encode(self, raw: tf.Tensor, epoch: Any, first_row: Any) -> tf.Tensor:
         if self.split.pixels is None:
             return raw
-        stream = [random.Stream.TRAINING_PIXELS, epoch] if self.training else [random.Stream.EVALUATION_PIXELS]
-        return self.split.pixels(raw, random.fold_in(self.seed, *stream), first_row)
+        purpose = (random.Stream.TRAINING_PIXELS, epoch) if self.training else (random.Stream.EVALUATION_PIXELS,)
+        return self.split.pixels(raw, self.noise.of(*purpose).seed, first_row)
+
+
+def _bare(batch: Batch) -> Any:
+    """Return x alone where there is nothing else, as Keras hands it on."""
+    return batch.x if batch.y is None and batch.sample_weight is None else batch
 
 
 def _shuffle(dataset: tf.data.Dataset, seed: tf.Tensor) -> tf.data.Dataset:
@@ -148,13 +206,13 @@ def _shuffle(dataset: tf.data.Dataset, seed: tf.Tensor) -> tf.data.Dataset:
     return tf.data.experimental.from_variant(shuffled, spec)
 
 
-def as_batches(data: Any, batch_size: int, seed: Any, training: bool = True) -> Batches:
-    """Return batches of an array, a tensor, a `Split` or an unbatched `tf.data.Dataset` of known length.
+def as_batches(data: Any, batch_size: int, seed: Any, training: bool = True, shuffle: bool = True) -> Batches:
+    """Return batches of arrays, a `Split` or an unbatched `tf.data.Dataset` of known length.
 
-    `Batches` are returned as they are.
+    Arrays are x, or a tuple (x,), (x, y) or (x, y, sample_weight), or a `Batch`. `Batches` are returned as they are.
 
     Raises:
-        ValueError: if the length of a `tf.data.Dataset` is not known.
+        ValueError: if the length of a `tf.data.Dataset` is not known, or if arrays differ in length.
     """
     if isinstance(data, Batches):
         return data
@@ -167,6 +225,9 @@ def as_batches(data: Any, batch_size: int, seed: Any, training: bool = True) -> 
             )
         data = Split(data, num_examples)
     if not isinstance(data, Split):
-        images = tf.convert_to_tensor(data)
-        data = Split(images, int(images.shape[0]))
-    return Batches(data, batch_size, seed, training)
+        arrays = (as_batch(data) if isinstance(data, tuple) else Batch(data)).map(tf.convert_to_tensor)
+        lengths = arrays.map(lambda part: int(part.shape[0]))
+        if any(length not in (None, lengths.x) for length in lengths):
+            raise ValueError(f"x, y and sample_weight must have the same length. Received: {lengths}")
+        data = Split(arrays.x, lengths.x, y=arrays.y, sample_weight=arrays.sample_weight)
+    return Batches(data, batch_size, seed, training, shuffle)

@@ -102,10 +102,10 @@ class GaussianMixture:
         return cls(np.full(num_components, 1 / num_components), locs, sigma)
 
     def sample(self, num_samples: int, seed: Any = 0) -> np.ndarray:
-        seed = random.as_seed(seed)
-        chosen = random.sample(tfd.Categorical(probs=self.probs), num_samples, random.fold_in(seed, 0)).numpy()
-        noise = random.normal([num_samples, self.locs.shape[1]], random.fold_in(seed, 1), dtype=tf.float64)
-        return self.locs[chosen] + self.sigma * noise.numpy()
+        noise = random.as_noise(seed)
+        chosen = random.sample(tfd.Categorical(probs=self.probs), num_samples, noise.of(random.Stream.CHOICES)).numpy()
+        eps = random.normal([num_samples, self.locs.shape[1]], *noise.of(random.Stream.OBSERVATIONS), dtype=tf.float64)
+        return self.locs[chosen] + self.sigma * eps.numpy()
 
     def log_prob(self, x: Any) -> np.ndarray:
         components = tfd.MultivariateNormalDiag(self.locs, self.sigma * np.ones_like(self.locs))
@@ -297,10 +297,10 @@ class BernoulliLatents:
         return np.array(list(itertools.product([0.0, 1.0], repeat=self.weight.shape[1])))
 
     def sample(self, num_samples: int, seed: Any = 0) -> np.ndarray:
-        seed = random.as_seed(seed)
+        noise = random.as_noise(seed)
         prior = tfd.Bernoulli(probs=tf.fill([self.weight.shape[1]], tf.constant(0.5, tf.float64)), dtype=tf.float64)
-        z = random.sample(tfd.Independent(prior, 1), num_samples, random.fold_in(seed, 0))
-        return random.sample(self.likelihood(z), 1, random.fold_in(seed, 1))[0].numpy()
+        z = random.sample(tfd.Independent(prior, 1), num_samples, noise.of(random.Stream.PRIOR))
+        return random.sample(self.likelihood(z), 1, noise.of(random.Stream.OBSERVATIONS))[0].numpy()
 
     def log_prob(self, x: Any) -> np.ndarray:
         z = self.every_z()

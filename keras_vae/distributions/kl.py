@@ -7,7 +7,14 @@ from typing import Any
 import tensorflow as tf
 from tensorflow_probability import distributions as tfd
 
-__all__ = ["entropy_kl", "has_closed_form_kl", "kl_divergence", "kl_per_dimension", "monte_carlo_kl"]
+__all__ = [
+    "closed_form_kl",
+    "entropy_kl",
+    "has_closed_form_kl",
+    "kl_divergence",
+    "kl_per_dimension",
+    "monte_carlo_kl",
+]
 
 
 def kl_divergence(q_z: tfd.Distribution, p_z: tfd.Distribution, z: tf.Tensor) -> tf.Tensor:
@@ -59,10 +66,29 @@ def kl_per_dimension(q_z: tfd.Distribution, p_z: tfd.Distribution) -> tf.Tensor:
     return tfd.kl_divergence(q_j, p_j)
 
 
+def closed_form_kl(q_z: tfd.Distribution, p_z: tfd.Distribution) -> tf.Tensor | None:
+    """Return KL(q, p) in nats in closed form, undivided where it divides, or None where TFP registers none.
+
+    Returns:
+        kl [B]; or kl [B, *event], to be summed over the event, of two diagonal normals or two `tfd.Independent`.
+
+    Example:
+
+    >>> closed_form_kl(tfd.MultivariateNormalDiag(tf.zeros([3, 2])), tfd.MultivariateNormalDiag(tf.zeros(2))).shape
+    TensorShape([3, 2])
+    """
+    q_z, p_z = (getattr(d, "tensor_distribution", d) for d in (q_z, p_z))
+    try:
+        if isinstance(q_z, tfd.MultivariateNormalDiag) and isinstance(p_z, tfd.MultivariateNormalDiag):
+            return kl_per_dimension(q_z, p_z)
+        independent = isinstance(q_z, tfd.Independent) and isinstance(p_z, tfd.Independent)
+        if independent and q_z.distribution.event_shape == p_z.distribution.event_shape:
+            return tfd.kl_divergence(q_z.distribution, p_z.distribution)
+        return tfd.kl_divergence(q_z, p_z)
+    except NotImplementedError:
+        return None
+
+
 def has_closed_form_kl(q_z: tfd.Distribution, p_z: tfd.Distribution) -> bool:
     """Return whether TFP registers KL(q, p) in closed form for this pair."""
-    try:
-        tfd.kl_divergence(q_z, p_z)
-    except NotImplementedError:
-        return False
-    return True
+    return closed_form_kl(q_z, p_z) is not None

@@ -25,6 +25,7 @@ __all__ = [
     "UNIT",
     "Support",
     "check_support",
+    "family_name",
     "is_normalized",
     "levels_support",
     "support_of",
@@ -53,6 +54,21 @@ class Support:
         if not np.all(inside & np.isfinite(x)):
             return False
         return not self.integer or np.issubdtype(x.dtype, np.integer) or bool(np.all(x == np.round(x)))
+
+    def check(self, x: Any, family: str) -> None:
+        """Raise unless the likelihood called `family` can score every entry of the array `x`.
+
+        Raises:
+            ValueError: with the range of `x`, the support and the remedy.
+        """
+        x = np.asarray(x)
+        if self.contains(x):
+            return
+        kind = "integers" if np.all(x == np.round(x)) else "values"
+        raise ValueError(
+            f"The {family} likelihood scores {self.description}: {self.remedy}. "
+            f"Received: {kind} in x from {x.min():g} to {x.max():g}"
+        )
 
 
 BINARY = Support("{0, 1}", 0, 1, integer=True, remedy="pass binarize=dynamic or binarize=threshold")
@@ -142,9 +158,24 @@ def _(distribution: tfd.MixtureSameFamily) -> Support:
     return support_of(distribution.components_distribution)
 
 
+@support_of.register
+def _(distribution: tfd.BatchBroadcast) -> Support:
+    return support_of(distribution.distribution)
+
+
+def family_name(distribution: tfd.Distribution) -> str:
+    """Return the name of the family of one entry, for messages."""
+    distribution = getattr(distribution, "tensor_distribution", distribution)
+    return type(getattr(distribution, "distribution", distribution)).__name__
+
+
 def is_normalized(distribution: tfd.Distribution) -> bool:
-    """Return whether `log_prob` is a log-probability: False for soft Bernoulli targets, whose is a cross-entropy."""
-    return not isinstance(getattr(distribution, "distribution", distribution), SoftBernoulli)
+    """Return whether `log_prob` is a log-probability: False for soft Bernoulli targets, at any depth of nesting."""
+    distribution = getattr(distribution, "tensor_distribution", distribution)
+    if isinstance(distribution, SoftBernoulli):
+        return False
+    inner = [getattr(distribution, name, None) for name in ("distribution", "components_distribution")]
+    return all(is_normalized(part) for part in inner if isinstance(part, tfd.Distribution))
 
 
 def check_support(distribution: tfd.Distribution, x: Any) -> None:
@@ -153,13 +184,4 @@ def check_support(distribution: tfd.Distribution, x: Any) -> None:
     Raises:
         ValueError: with the range of `x`, the support and the remedy.
     """
-    x = np.asarray(x)
-    support = support_of(distribution)
-    if support.contains(x):
-        return
-    family = getattr(distribution, "distribution", distribution)
-    kind = "integers" if np.all(x == np.round(x)) else "values"
-    raise ValueError(
-        f"The {type(family).__name__} likelihood scores {support.description}: {support.remedy}. "
-        f"Received: {kind} in x from {x.min():g} to {x.max():g}"
-    )
+    support_of(distribution).check(x, family_name(distribution))

@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, NamedTuple
+from collections.abc import Callable
+from typing import Any, NamedTuple
 
 import numpy as np
 import tensorflow as tf
-import tensorflow_probability as tfp
 
 from keras_vae import random
 from keras_vae.data.images import as_batches
+from keras_vae.distributions import latents
+from keras_vae.evaluation.hamiltonian import hamiltonian_transition
 from keras_vae.evaluation.importance_sampling import LogMarginal
-
-if TYPE_CHECKING:
-    from keras_vae.models import VAE
+from keras_vae.protocols import LatentVariableModel, as_batch
+from keras_vae.random import Noise, Stream
 
 __all__ = ["AnnealedLogMarginal", "annealed_log_marginal"]
 
@@ -32,7 +33,7 @@ class AnnealedLogMarginal(NamedTuple):
 
 
 def annealed_log_marginal(
-    vae: VAE,
+    vae: LatentVariableModel,
     data: Any,
     num_chains: int = 16,
     num_steps: int = 200,
@@ -47,7 +48,8 @@ def annealed_log_marginal(
         z_t ~ a Hamiltonian transition that leaves q(z|x)^(1 - b_t) p(x, z)^b_t invariant
 
     The mean of w over the chains is an unbiased estimate of p(x), as in importance sampling, whose weights
-    vary more: use it where the effective sample size of `log_marginal` is small.
+    vary more: use it where the effective sample size of `log_marginal` is small. The result does not depend on the
+    batch size.
 
     Args:
         vae: built model, whose likelihood is differentiable in z.
@@ -72,32 +74,47 @@ def annealed_log_marginal(
     seed = random.as_seed(seed)
     batches = as_batches(data, batch_size, seed, training=False)
 
-    @tf.function(autograph=False, jit_compile=vae.uses_xla())
-    def anneal(x: tf.Tensor, seed: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
-        q_z, p_z = vae.encode(x), vae.prior()
-
-        def log_ratio(z: tf.Tensor) -> tf.Tensor:
-            return vae.log_likelihood(x, z) + p_z.log_prob(z) - q_z.log_prob(z)
-
-        def step(t: tf.Tensor, z: tf.Tensor, log_w: tf.Tensor, accepted: tf.Tensor) -> tuple:
-            log_w += log_ratio(z) / num_steps
-            inverse_temperature = tf.cast(t + 1, z.dtype) / num_steps
-            kernel = tfp.mcmc.HamiltonianMonteCarlo(
-                lambda z: q_z.log_prob(z) + inverse_temperature * log_ratio(z),
-                tf.cast(step_size, z.dtype) * q_z.stddev(),
-                num_leapfrog_steps,
-            )
-            # The density changes each step: what the kernel remembers of the last one must not be used.
-            z, results = kernel.one_step(z, kernel.bootstrap_results(z), seed=random.fold_in(seed, t + 1))
-            return t + 1, z, log_w, accepted + tf.reduce_mean(tf.cast(results.is_accepted, z.dtype)) / num_steps
-
-        z = random.sample(q_z, num_chains, random.fold_in(seed, 0))
-        start = (tf.zeros([], tf.int32), z, tf.zeros(tf.shape(z)[:2], z.dtype), tf.zeros([], z.dtype))
-        _, _, log_w, accepted = tf.while_loop(lambda t, *_: t < num_steps, step, start)
-        return tf.stack([tf.reduce_logsumexp(log_w, 0), tf.reduce_logsumexp(2 * log_w, 0)]), accepted
-
-    results = [anneal(vae.check(x), random.fold_in(seed, number)) for number, x in enumerate(batches.epoch(0))]
+    key = ("annealed_log_marginal", num_chains, num_steps, step_size, num_leapfrog_steps)
+    anneal = vae.compiled_function(key, lambda: _anneal(vae, *key[1:]))
+    results = [
+        anneal(vae.check(as_batch(batch).x), seed, tf.constant(step * batch_size))
+        for step, batch in enumerate(batches.epoch(0))
+    ]
     log_sum, log_sum_of_squares = np.concatenate([sums for sums, _ in results], axis=1).astype(np.float64)
     sizes = [sums.shape[1] for sums, _ in results]
     acceptance = float(np.average([float(accepted) for _, accepted in results], weights=sizes))
     return AnnealedLogMarginal(LogMarginal.of_log_sums(log_sum, log_sum_of_squares, num_chains), acceptance)
+
+
+def _anneal(
+    vae: LatentVariableModel, num_chains: int, num_steps: int, step_size: float, num_leapfrog_steps: int
+) -> Callable:
+    """Return a compiled function of x, seed and first row: log sum w, log sum w^2 and the acceptance rate."""
+
+    @tf.function(autograph=False, jit_compile=vae.uses_xla())
+    def anneal(x: tf.Tensor, seed: tf.Tensor, first_row: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+        q_z, p_z, noise = vae.encode(x), vae.prior_distribution(), Noise(seed, first_row)
+        steps = tf.nest.map_structure(lambda q: tf.cast(step_size, q.dtype) * q.stddev(), q_z)
+
+        def log_ratio(z: Any) -> tf.Tensor:
+            return vae.log_likelihood(x, z) + latents.log_prob(p_z, z) - latents.log_prob(q_z, z)
+
+        def step(t: tf.Tensor, z: Any, log_w: tf.Tensor, accepted: tf.Tensor) -> tuple:
+            log_w += log_ratio(z) / num_steps
+            inverse_temperature = tf.cast(t + 1, log_w.dtype) / num_steps
+            z, is_accepted = hamiltonian_transition(
+                lambda z: latents.log_prob(q_z, z) + inverse_temperature * log_ratio(z),
+                z,
+                steps,
+                num_leapfrog_steps,
+                noise.of(Stream.TRANSITIONS, t),
+            )
+            return t + 1, z, log_w, accepted + tf.reduce_mean(tf.cast(is_accepted, log_w.dtype)) / num_steps
+
+        z = random.sample(q_z, num_chains, noise.of(Stream.POSTERIOR))
+        log_w = tf.zeros([num_chains, tf.shape(x)[0]], tf.nest.flatten(z)[0].dtype)
+        start = (tf.zeros([], tf.int32), z, log_w, tf.zeros([], log_w.dtype))
+        _, _, log_w, accepted = tf.while_loop(lambda t, *_: t < num_steps, step, start)
+        return tf.stack([tf.reduce_logsumexp(log_w, 0), tf.reduce_logsumexp(2 * log_w, 0)]), accepted
+
+    return anneal

@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING, Any, NamedTuple
+from collections.abc import Callable
+from typing import Any, NamedTuple
 
 import numpy as np
 import tensorflow as tf
 
 from keras_vae import random
 from keras_vae.data.images import as_batches
-from keras_vae.distributions.kl import kl_per_dimension
+from keras_vae.distributions import latents
 from keras_vae.evaluation.elbo import Estimate, estimate
-
-if TYPE_CHECKING:
-    from keras_vae.models import VAE
+from keras_vae.protocols import Batch, LatentVariableModel, as_batch
+from keras_vae.random import Noise, Stream
 
 __all__ = ["Decomposition", "decompose", "diagnose"]
 
@@ -47,7 +47,7 @@ class Decomposition(NamedTuple):
         return int(np.sum(self.variance_of_means > _ACTIVE_VARIANCE))
 
 
-def decompose(vae: VAE, data: Any, batch_size: int = 500, seed: Any = 0) -> Decomposition:
+def decompose(vae: LatentVariableModel, data: Any, batch_size: int = 500, seed: Any = 0) -> Decomposition:
     """Split the ELBO over a data set of N examples into reconstruction, mutual information and marginal KL.
 
         mean_n KL(q(z|x_n), p(z)) = I(x; z) + KL(q(z), p(z))
@@ -81,33 +81,24 @@ def decompose(vae: VAE, data: Any, batch_size: int = 500, seed: Any = 0) -> Deco
     """
     seed = random.as_seed(seed)
     batches = as_batches(data, batch_size, seed, training=False)
-    p_z = vae.prior()
+    draw = vae.compiled_function("decompose: draw", lambda: _draw(vae))
+    add_posteriors = vae.compiled_function("decompose: add_posteriors", lambda: _add_posteriors(vae))
 
-    @tf.function(autograph=False, reduce_retracing=True)
-    def draw(x: tf.Tensor, seed: tf.Tensor, first_row: tf.Tensor) -> dict[str, tf.Tensor]:
-        q_z = vae.encode(x)
-        z = random.sample(q_z, 1, seed, first_row)
-        values = {"log_likelihood": vae.log_likelihood(x, z)[0], "log_q": q_z.log_prob(z)[0], "mean": q_z.mean()}
-        try:
-            values["kl"] = kl_per_dimension(q_z, p_z)
-        except ValueError:  # not diagonal normals
-            values["kl"] = tf.zeros([tf.shape(x)[0], 0], z.dtype)
-        return {**values, "z": z[0], "log_p": p_z.log_prob(z)[0]}
-
-    @tf.function(autograph=False, reduce_retracing=True)
-    def add_posteriors(log_sum: tf.Tensor, x: tf.Tensor, z: tf.Tensor) -> tf.Tensor:
-        """Return log(exp(log_sum) + sum_m q(z|x_m)) for z [C, D] and the examples x_m."""
-        log_q = tf.reduce_logsumexp(vae.encode(x).log_prob(z[:, None]), axis=1)
-        return tf.reduce_logsumexp(tf.stack([log_sum, log_q]), axis=0)
-
-    drawn = [draw(vae.check(x), seed, tf.constant(step * batch_size)) for step, x in enumerate(batches.epoch(0))]
-    values = {name: np.concatenate([part[name] for part in drawn]) for name in drawn[0]}
-    num_examples = len(values["z"])
+    drawn = [
+        draw(vae.check(as_batch(batch).x), seed, tf.constant(step * batch_size))
+        for step, batch in enumerate(batches.epoch(0))
+    ]
+    values, z = (
+        tf.nest.map_structure(lambda *parts: np.concatenate(parts), *structures)
+        for structures in zip(*drawn, strict=True)
+    )
+    num_examples = len(values["log_q"])
     log_sums = []
-    for z in np.array_split(values["z"], -(-num_examples // _DRAWS_AT_ONCE)):
-        log_sum = tf.fill([len(z)], tf.constant(-math.inf, z.dtype))
-        for x in batches.epoch(0):
-            log_sum = add_posteriors(log_sum, x, tf.constant(z))
+    for rows in np.array_split(np.arange(num_examples), -(-num_examples // _DRAWS_AT_ONCE)):
+        some = tf.nest.map_structure(lambda part, rows=rows: tf.constant(part[rows]), z)
+        log_sum = tf.fill([len(rows)], tf.constant(-math.inf, values["log_q"].dtype))
+        for batch in batches.epoch(0):
+            log_sum = add_posteriors(log_sum, as_batch(batch).x, some)
         log_sums.append(log_sum.numpy())
     log_marginal_q = np.concatenate(log_sums).astype(np.float64) - math.log(num_examples)
     return Decomposition(
@@ -117,6 +108,40 @@ def decompose(vae: VAE, data: Any, batch_size: int = 500, seed: Any = 0) -> Deco
         variance_of_means=values["mean"].astype(np.float64).var(axis=0),
         kl_per_dimension=values["kl"].astype(np.float64).mean(axis=0),
     )
+
+
+def _draw(vae: LatentVariableModel) -> Callable:
+    """Return a compiled function of x, seed and first row: one draw of each posterior, scored, and the draws."""
+
+    def entries(values: Any) -> tf.Tensor:
+        """Return a tensor [B, ...] for each latent as one of all entries, [B, D]."""
+        return tf.concat([tf.reshape(part, [tf.shape(part)[0], -1]) for part in tf.nest.flatten(values)], axis=1)
+
+    @tf.function(autograph=False, reduce_retracing=True)
+    def draw(x: tf.Tensor, seed: tf.Tensor, first_row: tf.Tensor) -> tuple[dict[str, tf.Tensor], Any]:
+        draws = vae.draw(Batch(x), 1, Noise(seed, first_row).of(Stream.EVALUATION))
+        means = tf.nest.map_structure(lambda q: q.mean(), vae.encode(x))
+        divides = all(kl.shape.rank > 1 for kl in draws.kl.values())
+        values = {
+            "log_likelihood": draws.log_likelihood[0],
+            "log_q": draws.log_posterior[0],
+            "log_p": draws.log_prior[0],
+            "mean": entries(means),
+            "kl": entries(draws.kl) if divides else tf.zeros([tf.shape(x)[0], 0], draws.log_prior.dtype),
+        }
+        return values, tf.nest.map_structure(lambda part: part[0], draws.z)
+
+    return draw
+
+
+def _add_posteriors(vae: LatentVariableModel) -> Callable:
+    @tf.function(autograph=False, reduce_retracing=True)
+    def add_posteriors(log_sum: tf.Tensor, x: tf.Tensor, z: Any) -> tf.Tensor:
+        """Return log(exp(log_sum) + sum_m q(z|x_m)) for z [C, *latent] and the examples x_m."""
+        log_q = latents.log_prob(vae.encode(x), tf.nest.map_structure(lambda part: part[:, None], z))
+        return tf.reduce_logsumexp(tf.stack([log_sum, tf.reduce_logsumexp(log_q, axis=1)]), axis=0)
+
+    return add_posteriors
 
 
 def diagnose(parts: Decomposition) -> list[str]:

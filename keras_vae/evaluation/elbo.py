@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING, Any, NamedTuple
+from collections.abc import Callable
+from typing import Any, NamedTuple
 
 import numpy as np
 import tensorflow as tf
@@ -11,9 +12,8 @@ import tensorflow as tf
 from keras_vae import random
 from keras_vae.data.images import as_batches
 from keras_vae.objectives import ELBO, bits_per_dim
-
-if TYPE_CHECKING:
-    from keras_vae.models import VAE
+from keras_vae.protocols import Batch, LatentVariableModel, as_batch
+from keras_vae.random import Noise, Stream
 
 __all__ = ["Estimate", "estimate", "evaluate"]
 
@@ -37,8 +37,12 @@ def estimate(values: np.ndarray) -> Estimate:
     return Estimate(float(values.mean()), float(spread / math.sqrt(values.size)))
 
 
-def evaluate(vae: VAE, data: Any, num_samples: int = 1, batch_size: int = 500, seed: Any = 0) -> dict[str, Estimate]:
+def evaluate(
+    vae: LatentVariableModel, data: Any, num_samples: int = 1, batch_size: int = 500, seed: Any = 0
+) -> dict[str, Estimate]:
     """Estimate the ELBO and its parts over a data set; the result does not depend on the batch size.
+
+    With the model's seed and the objective's number of draws, these are the numbers of `vae.evaluate`.
 
     Args:
         vae: built model.
@@ -61,18 +65,13 @@ def evaluate(vae: VAE, data: Any, num_samples: int = 1, batch_size: int = 500, s
     >>> sorted(evaluate(vae, np.ones([10, 4, 4, 1])))
     ['bits_per_dim', 'elbo', 'kl', 'reconstruction_loss']
     """
+    seed = random.as_seed(seed)
     batches = as_batches(data, batch_size, seed, training=False)
-    objective = ELBO(num_samples=num_samples)
-    noise_seed = random.as_seed(seed)
-
-    @tf.function(autograph=False, reduce_retracing=True)
-    def terms_of(x: tf.Tensor, first_row: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
-        terms = objective(vae, x, seed=noise_seed, first_row=first_row)
-        return terms.log_likelihood, terms.kl
-
+    terms_of = vae.compiled_function(("evaluate", num_samples), lambda: _terms_of(vae, num_samples))
     log_likelihoods, kls = [], []
-    for step, x in enumerate(batches.epoch(0)):
-        log_likelihood, kl = terms_of(vae.check(x), tf.constant(step * batch_size))
+    for step, batch in enumerate(batches.epoch(0)):
+        x = vae.check(as_batch(batch).x)
+        log_likelihood, kl = terms_of(x, seed, tf.constant(step * batch_size))
         log_likelihoods.append(log_likelihood.numpy())
         kls.append(kl.numpy())
     log_likelihood = np.concatenate(log_likelihoods).astype(np.float64)
@@ -84,3 +83,16 @@ def evaluate(vae: VAE, data: Any, num_samples: int = 1, batch_size: int = 500, s
         values = {"elbo": elbo, "reconstruction_loss": -log_likelihood, "kl": kl}
         values["bits_per_dim"] = bits_per_dim(elbo, vae.event_shape, vae.dequantized_levels)
     return {name: estimate(value) for name, value in values.items()}
+
+
+def _terms_of(vae: LatentVariableModel, num_samples: int) -> Callable:
+    """Return a compiled function of x, seed and first row: the log-likelihood and the KL of each example, [B]."""
+    objective = ELBO(num_samples=num_samples)
+
+    @tf.function(autograph=False, reduce_retracing=True)
+    def terms_of(x: tf.Tensor, seed: tf.Tensor, first_row: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+        draws = vae.draw(Batch(x), num_samples, Noise(seed, first_row).of(Stream.EVALUATION))
+        terms = objective.terms(draws)
+        return terms.log_likelihood, terms.kl
+
+    return terms_of

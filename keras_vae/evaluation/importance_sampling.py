@@ -7,7 +7,7 @@ import math
 import os
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import tensorflow as tf
@@ -15,9 +15,8 @@ from tensorflow_probability import distributions as tfd
 
 from keras_vae import random
 from keras_vae.data.images import as_batches
-
-if TYPE_CHECKING:
-    from keras_vae.models import VAE
+from keras_vae.protocols import Batch, LatentVariableModel, as_batch
+from keras_vae.random import Noise, Stream
 
 __all__ = ["LogMarginal", "log_importance_weights", "log_marginal"]
 
@@ -50,22 +49,23 @@ class LogMarginal(NamedTuple):
 
 
 def log_importance_weights(
-    vae: VAE, x: tf.Tensor, num_samples: int, seed: Any, first_row: Any = 0, proposal: str = "posterior"
+    vae: LatentVariableModel, x: tf.Tensor, num_samples: int, seed: Any, first_row: Any = 0, proposal: str = "posterior"
 ) -> tf.Tensor:
     """Return log w = log p(x|z) + log p(z) - log r(z), [S, B], in nats, at `num_samples` draws of the proposal r.
 
     The mean of w over the draws is an unbiased estimate of p(x). Arguments as in `log_marginal`.
     """
+    noise = random.as_noise(seed, first_row)
     if proposal == "prior":  # of which every example gets draws of its own
-        z = random.sample(tfd.BatchBroadcast(vae.prior(), tf.shape(x)[:1]), num_samples, seed, first_row)
-        return vae.log_likelihood(x, z)
-    q_z = vae.encode(x)
-    z = random.sample(q_z, num_samples, seed, first_row)
-    return vae.log_likelihood(x, z) + vae.prior().log_prob(z) - q_z.log_prob(z)
+        rows = tf.shape(x)[:1]
+        p_z = tf.nest.map_structure(lambda part: tfd.BatchBroadcast(part, rows), vae.prior_distribution())
+        return vae.log_likelihood(x, random.sample(p_z, num_samples, noise.of(Stream.PRIOR)))
+    draws = vae.draw(Batch(x), num_samples, noise)
+    return draws.log_likelihood + draws.log_prior - draws.log_posterior
 
 
 def log_marginal(
-    vae: VAE, data: Any, num_samples: int = 1000, seed: Any = 0, proposal: str = "posterior"
+    vae: LatentVariableModel, data: Any, num_samples: int = 1000, seed: Any = 0, proposal: str = "posterior"
 ) -> LogMarginal:
     """Estimate log p(x) of each example by importance sampling, in compiled steps of bounded memory.
 
@@ -112,21 +112,19 @@ def log_marginal(
     batch_size = max(1, (_ROWS_AT_ONCE_ON_GPU if on_gpu else _ROWS_AT_ONCE) // samples)
     seed = random.as_seed(seed)
     batches = as_batches(data, batch_size, seed, training=False)
-    compiled = vae.__dict__.setdefault("_log_sums", {})  # so that the next call does not compile again
-    if (num_samples, proposal) not in compiled:
-        compiled[num_samples, proposal] = _log_sums(vae, num_samples, samples, proposal)
-    log_sums = compiled[num_samples, proposal]
+    key = ("log_marginal", num_samples, proposal)
+    log_sums = vae.compiled_function(key, lambda: _log_sums(vae, num_samples, samples, proposal))
 
-    def of_batch(numbered: tuple[int, tf.Tensor]) -> np.ndarray:
-        step, x = numbered
-        return log_sums(x, seed, tf.constant(step * batch_size)).numpy()
+    def of_batch(numbered: tuple[int, Any]) -> np.ndarray:
+        step, batch = numbered
+        return log_sums(as_batch(batch).x, seed, tf.constant(step * batch_size)).numpy()
 
     # One thread a core: within a batch XLA uses several for the matrix products only. A GPU is kept busy by one.
     num_threads, numbered = 1 if on_gpu else _num_cores(), enumerate(batches.epoch(0))
     sums: list[np.ndarray] = []
     with ThreadPoolExecutor(num_threads) as pool:
         while some := list(itertools.islice(numbered, 8 * num_threads)):
-            vae.check(tf.concat([x for _, x in some], axis=0))
+            vae.check(tf.concat([as_batch(batch).x for _, batch in some], axis=0))
             sums += pool.map(of_batch, some)
     log_sum, log_sum_of_squares = np.concatenate(sums, axis=1).astype(np.float64)
     return LogMarginal.of_log_sums(log_sum, log_sum_of_squares, num_samples)
@@ -137,13 +135,14 @@ def _num_cores() -> int:
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
-def _log_sums(vae: VAE, num_samples: int, samples_at_once: int, proposal: str) -> Callable:
+def _log_sums(vae: LatentVariableModel, num_samples: int, samples_at_once: int, proposal: str) -> Callable:
     """Return a compiled function of x, seed and first row: log sum_s w_s and log sum_s w_s^2, [2, B]."""
 
     @tf.function(autograph=False, jit_compile=vae.uses_xla())
     def log_sums(x: tf.Tensor, seed: tf.Tensor, first_row: tf.Tensor) -> tf.Tensor:
         def add(sums: tf.Tensor, chunk: Any, size: int) -> tf.Tensor:
-            log_w = log_importance_weights(vae, x, size, random.fold_in(seed, chunk), first_row, proposal)
+            noise = Noise(seed, first_row).of(Stream.PROPOSAL, chunk)
+            log_w = log_importance_weights(vae, x, size, noise, proposal=proposal)
             new = tf.stack([tf.reduce_logsumexp(log_w, 0), tf.reduce_logsumexp(2 * log_w, 0)])
             return tf.reduce_logsumexp(tf.stack([sums, new]), 0)
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import math
+from collections.abc import Callable
 from typing import Any
 
 import keras
@@ -10,8 +10,12 @@ import numpy as np
 import tensorflow as tf
 
 from keras_vae import random, replicas
-from keras_vae.objectives import ELBO, LossTerms, bits_per_dim
-from keras_vae.training.loop import train
+from keras_vae.data import BatchedData, Batches, as_batched_data, as_batches
+from keras_vae.objectives import ELBO, LossTerms
+from keras_vae.objectives.loss_terms import metric_units, metric_values
+from keras_vae.protocols import Batch, as_batch
+from keras_vae.random import Stream
+from keras_vae.training.loop import evaluate_source, train
 
 __all__ = ["ObjectiveModel"]
 
@@ -21,7 +25,7 @@ class ObjectiveModel(keras.Model):
 
     It has what Keras asks of a model, and no maths: `compile` without a loss, `fit`, `evaluate`, `predict`,
     metrics in nats per example, noise that is a function of seed, step and row. A subclass sets `event_shape`
-    and `is_normalized` when it is built, and says in `check` which data it can score.
+    and `is_normalized` when it is built, says in `check` which data it can score, and in `parts` what it is made of.
 
     `step` counts the training steps taken in the model's life, and is saved with it: no noise comes twice.
 
@@ -42,6 +46,8 @@ class ObjectiveModel(keras.Model):
             raise ValueError(
                 f"`dequantized_levels` must be 1 or more. Received: dequantized_levels={dequantized_levels}"
             )
+        self._compiled_functions: dict[Any, Any] = {}
+        self._fingerprint: Any = None
         self.dequantized_levels = dequantized_levels
         self.objective = ELBO() if objective is None else objective
         self.seed = seed
@@ -49,8 +55,12 @@ class ObjectiveModel(keras.Model):
             shape=(), initializer="zeros", dtype="int64", trainable=False, aggregation="only_first_replica", name="step"
         )
         self._rows_evaluated = keras.metrics.Sum(name="rows_evaluated", dtype="int64")
-        names = ("loss", "reconstruction_loss", "kl", "elbo", "bits_per_dim", "cross_entropy")
+        names = {**metric_units(self.objective, True), **metric_units(self.objective, False)}
         self._means = {name: keras.metrics.Mean(name=name) for name in names}
+
+    def parts(self) -> tuple[Any, ...]:
+        """Return the networks and other parts that compiled graphs depend on."""
+        return ()
 
     def check(self, x: Any) -> tf.Tensor:
         """Return `x` as a tensor, or raise if the model cannot score it."""
@@ -69,7 +79,7 @@ class ObjectiveModel(keras.Model):
                     "A VAE's loss and metrics come from its objective: pass `objective=` to the constructor. "
                     f"Received: {name}={kwargs[name]!r}"
                 )
-        self._runners: dict[Any, Any] = {}  # of keras_vae.training.train, which compiles once for the same kind of data
+        self._compiled_functions.clear()
         single_graph = not kwargs.get("run_eagerly", False) and self.distribute_strategy.num_replicas_in_sync == 1
         kwargs = {"jit_compile": "auto", "steps_per_execution": 32 if single_graph else 1, **kwargs}
         if kwargs["jit_compile"] == "auto":
@@ -93,70 +103,70 @@ class ObjectiveModel(keras.Model):
         if self.built:
             self.optimizer.build(self.trainable_variables)
 
+    def compiled_function(self, key: Any, make: Callable[[], Any]) -> Any:
+        """Return what `make()` returned the first time that `key` was asked for: graphs are kept here, and only here.
+
+        All are dropped by `compile`, and when the objective or one of its numbers, a part of the model, or the set of
+        variables that are trained is another one than before.
+        """
+        objective = [(name, value if _is_plain(value) else id(value)) for name, value in _attributes(self.objective)]
+        parts = [id(part) for part in (self.objective, *self.parts(), *self.trainable_variables)]
+        if self._fingerprint != (fingerprint := (objective, parts)):
+            self._compiled_functions.clear()
+            self._fingerprint = fingerprint
+            self.train_function = self.test_function = None  # Keras' own
+        if key not in self._compiled_functions:
+            self._compiled_functions[key] = make()
+        return self._compiled_functions[key]
+
+    @property
+    def metric_units(self) -> dict[str, str]:
+        """The metrics by name, in the order they are shown, with their units."""
+        return metric_units(self.objective, not self.built or self.is_normalized)
+
     @property
     def metrics(self) -> list[keras.metrics.Metric]:
-        names = ["loss", "reconstruction_loss", "kl", "elbo", "bits_per_dim"]
-        if self.built and not self.is_normalized:
-            names = ["loss", "cross_entropy", "kl"]
         internal = [*self._means.values(), self._rows_evaluated, getattr(self, "_loss_tracker", None)]
         others = [metric for metric in super().metrics if not any(metric is one for one in internal)]
-        return [self._means[name] for name in names] + others
+        return [self._means[name] for name in self.metric_units] + others
 
     def reset_metrics(self) -> None:
         super().reset_metrics()
         self._rows_evaluated.reset_state()
 
     def train_step(self, data: Any) -> dict[str, tf.Tensor]:
-        """Take one gradient step on one batch; `fit` and `keras_vae.training.train` both call it.
+        """Take one gradient step on one batch.
 
         Unlike Keras' own step it does not run `call` first: the objective runs the networks once, so that
         batch normalisation and dropout see each batch once.
         """
-        x, _, sample_weight = keras.utils.unpack_x_y_sample_weight(data)
-        seed = random.fold_in(self.seed, random.Stream.TRAINING, self.step)
+        batch = as_batch(data)
+        noise = random.as_noise(self.seed, replicas.first_row(tf.shape(batch.x)[0])).of(Stream.TRAINING, self.step)
         with tf.GradientTape() as tape:
-            terms = self.objective(
-                self,
-                x,
-                seed=seed,
-                sample_weight=sample_weight,
-                first_row=replicas.first_row(tf.shape(x)[0]),
-                training=True,
-            )
+            terms = self.objective(self, batch, noise, training=True)
             penalty = tf.add_n(self.losses) if self.losses else 0.0
             loss = self.optimizer.scale_loss(terms.loss + penalty / replicas.num_replicas())
         variables = self.trainable_variables
         self.optimizer.apply(tape.gradient(loss, variables), variables)
         self.step.assign_add(1)
-        return self._update_metrics(terms, penalty, sample_weight)
+        return self._update_metrics(terms, penalty, batch)
 
     def test_step(self, data: Any) -> dict[str, tf.Tensor]:
         """Evaluate one batch with noise that depends on the row of the data set, not on the batch size."""
-        x, _, sample_weight = keras.utils.unpack_x_y_sample_weight(data)
-        num_rows = tf.shape(x)[0]
+        batch = as_batch(data)
+        num_rows = tf.shape(batch.x)[0]
         rows_before = replicas.sum_over_replicas(self._rows_evaluated.result())
-        terms = self.objective(
-            self,
-            x,
-            seed=random.fold_in(self.seed, random.Stream.EVALUATION),
-            sample_weight=sample_weight,
-            first_row=tf.cast(rows_before, tf.int32) + replicas.first_row(num_rows),
-        )
+        first_row = tf.cast(rows_before, tf.int32) + replicas.first_row(num_rows)
+        terms = self.objective(self, batch, random.as_noise(self.seed, first_row).of(Stream.EVALUATION))
         self._rows_evaluated.update_state(num_rows)
-        return self._update_metrics(terms, tf.add_n(self.losses) if self.losses else 0.0, sample_weight)
+        return self._update_metrics(terms, tf.add_n(self.losses) if self.losses else 0.0, batch)
 
-    def _update_metrics(self, terms: LossTerms, penalty: Any, sample_weight: Any) -> dict[str, tf.Tensor]:
-        values = {
-            "loss": terms.loss_per_example + penalty,
-            "reconstruction_loss": -terms.log_likelihood,
-            "cross_entropy": -terms.log_likelihood,
-            "kl": terms.kl,
-            "elbo": terms.elbo,
-            "bits_per_dim": bits_per_dim(terms.elbo, self.event_shape, self.dequantized_levels),
-        }
+    def _update_metrics(self, terms: LossTerms, penalty: Any, batch: Batch) -> dict[str, tf.Tensor]:
+        values = metric_values(terms, self.event_shape, self.dequantized_levels)
+        values["loss"] += penalty
         for metric in self.metrics:
             if metric.name in values:  # a subclass updates what it adds
-                metric.update_state(values[metric.name], sample_weight)
+                metric.update_state(values[metric.name], batch.sample_weight)
         return {metric.name: metric.result() for metric in self.metrics}
 
     def fit(
@@ -167,84 +177,134 @@ class ObjectiveModel(keras.Model):
         epochs: int = 1,
         verbose: Any = "auto",
         callbacks: Any = None,
+        validation_split: float = 0.0,
         validation_data: Any = None,
         shuffle: bool = True,
+        class_weight: Any = None,
+        sample_weight: Any = None,
         initial_epoch: int = 0,
-        **kwargs: Any,
+        steps_per_epoch: int | None = None,
+        validation_steps: int | None = None,
+        validation_batch_size: int | None = None,
+        validation_freq: Any = 1,
     ) -> keras.callbacks.History:
-        """Train the model; arguments, callbacks and result as in `keras.Model.fit`. `y` is ignored.
+        """Train the model; arguments, callbacks and result as in `keras.Model.fit`, but there is no `class_weight`.
 
-        Keras runs the loop over data sets, weighted examples, replicas and whatever else it knows. An array
-        alone, which needs none of that, goes through `keras_vae.training.train`: the same kind of steps, faster,
-        and an end at the first loss that is not finite.
+        x may be an array, a batched `tf.data.Dataset`, a `keras.utils.PyDataset` or a generator of batches. `y` is
+        handed to `train_step` with x; a VAE makes no use of it. The loop is `keras_vae.training.train`, on one
+        replica or several, in graphs or eagerly.
 
         Raises:
-            ValueError: if an array, or the first batch of a data set, lies outside the likelihood's support.
+            ValueError: if an array, or the first batch of other data, lies outside the likelihood's support, or if an
+                argument does not suit the data.
         """
-        x = _x_of(x)
-        validation_x, _, validation_weight = keras.utils.unpack_x_y_sample_weight(validation_data)
-        one_graph = not self.run_eagerly and self.distribute_strategy.num_replicas_in_sync == 1
-        arrays_alone = _is_array(x) and y is None and (validation_x is None or _is_array(validation_x))
-        own_steps = all(getattr(type(self), f) is getattr(ObjectiveModel, f) for f in ("train_step", "test_step"))
-        if one_graph and arrays_alone and own_steps and shuffle and validation_weight is None and not kwargs:
-            return train(
-                self,
-                x,
-                epochs,
-                batch_size or 32,
-                validation_x,
-                keras.tree.flatten(callbacks or []),
-                1 if verbose == "auto" else verbose,
-                self.steps_per_execution,
-                initial_epoch,
-            )
-        self._check_data(x)
-        self._check_data(validation_x)
-        for name in ("steps_per_epoch", "validation_steps"):
-            self._end_executions_with(kwargs.get(name))
-        if isinstance(x, tf.data.Dataset):
-            shuffle = False  # it is the data set's own affair, and Keras would warn
-        y = _some_y(y, kwargs.get("sample_weight"))
-        kwargs |= {"validation_data": validation_data, "shuffle": shuffle, "initial_epoch": initial_epoch}
-        return super().fit(x, y, batch_size, epochs, verbose, callbacks, **kwargs)
+        if class_weight is not None:
+            raise ValueError(f"Give each example a `sample_weight`. Received: class_weight={class_weight!r}")
+        batch_size = batch_size or 32
+        data = _arrays(x, y, sample_weight)
+        if validation_split:
+            data, validation_data = _split_off(data, validation_split)
+        source = self._source(data, batch_size, steps_per_epoch, shuffle=shuffle)
+        validation = None
+        if validation_data is not None:
+            size = validation_batch_size or batch_size
+            validation = self._source(_of_tuple(validation_data), size, validation_steps, training=False)
+        return train(
+            self,
+            source,
+            epochs,
+            validation_data=validation,
+            callbacks=keras.tree.flatten(callbacks or []),
+            verbose=1 if verbose == "auto" else verbose,
+            steps_per_execution=self.steps_per_execution,
+            initial_epoch=initial_epoch,
+            validation_freq=validation_freq,
+        )
 
-    def evaluate(self, x: Any = None, y: Any = None, *args: Any, **kwargs: Any) -> Any:
-        """Return loss and metrics; see `keras.Model.evaluate`. Data is checked as in `fit`."""
-        x = _x_of(x)
-        if "_use_cached_eval_dataset" not in kwargs:  # as `fit` does, which has checked
-            self._check_data(x)
-            self._end_executions_with(kwargs.get("steps"))
-        return super().evaluate(x, _some_y(y, kwargs.get("sample_weight")), *args, **kwargs)
+    def evaluate(
+        self,
+        x: Any = None,
+        y: Any = None,
+        batch_size: int | None = None,
+        verbose: Any = "auto",
+        sample_weight: Any = None,
+        steps: int | None = None,
+        callbacks: Any = None,
+        return_dict: bool = False,
+    ) -> Any:
+        """Return loss and metrics, means over the examples; arguments as in `keras.Model.evaluate`.
 
-    def _end_executions_with(self, steps: int | None) -> None:
-        """Let `steps` steps be whole executions: Keras would go on to the end of the execution it is in."""
-        execution = int(self.steps_per_execution)
-        if steps and steps % execution:
-            self.steps_per_execution = math.gcd(steps, execution)
-            self.train_function = self.test_function = None
+        The noise is that of `keras_vae.evaluation.evaluate` with the model's seed, whatever the batch size.
+        """
+        source = self._source(_arrays(x, y, sample_weight), batch_size or 32, steps, training=False)
+        verbose = 1 if verbose == "auto" else verbose
+        callback_list = keras.callbacks.CallbackList(
+            keras.tree.flatten(callbacks or []),
+            add_progbar=verbose != 0,
+            verbose=verbose,
+            epochs=1,
+            steps=source.steps_per_epoch,
+            model=self,
+        )
+        logs = evaluate_source(self, source, callback_list)
+        return logs if return_dict else list(logs.values())
 
-    def _check_data(self, x: Any) -> None:
-        """Check an array, or the first batch of a data set, against the likelihood's support."""
-        if isinstance(x, tf.data.Dataset):
-            batches = getattr(x, "batches", None)
-            x = _x_of(next(iter(x.take(1)))) if batches is None else batches.split.head(batches.batch_size)
-        if _is_array(x):
-            self.check(x)
+    def _source(
+        self, data: Any, batch_size: int, steps: int | None, training: bool = True, shuffle: bool = True
+    ) -> Batches | BatchedData:
+        """Return the data as batches, after a check against the likelihood's support."""
+        if isinstance(data, tf.data.Dataset) and steps is None:
+            data = getattr(data, "batches", data)  # of keras_vae.data.Batches.dataset
+        if isinstance(data, Batch):
+            data = as_batches(data, batch_size, self.seed, training, shuffle)
+            data = data if steps is None else data.endless_dataset()
+        source = data if isinstance(data, Batches) else as_batched_data(data, self.seed, steps, training and shuffle)
+        self.check(source.head())
+        return source
 
     def predict(self, x: Any, *args: Any, **kwargs: Any) -> np.ndarray:
         """Return reconstructions (see `call`), [N, *event]; see `keras.Model.predict`."""
-        return super().predict(_x_of(x), *args, **kwargs)
+        return super().predict(keras.utils.unpack_x_y_sample_weight(x)[0], *args, **kwargs)
 
 
-def _x_of(data: Any) -> Any:
-    """Return the x of a tuple (x,), (x, y) or (x, y, sample_weight); anything else as it is."""
-    return keras.utils.unpack_x_y_sample_weight(data)[0]
+def _arrays(x: Any, y: Any, sample_weight: Any) -> Any:
+    """Return arrays as a `Batch` of all examples, and data that comes in batches as it is."""
+    if not _is_array(x) and not isinstance(x, tuple):
+        if y is not None or sample_weight is not None:
+            raise ValueError(
+                "`y` and `sample_weight` go with arrays; other data yields them with x, as (x, y, sample_weight). "
+                f"Received: x of type {type(x).__name__}"
+            )
+        return x
+    batch = as_batch(x)
+    return batch._replace(
+        y=batch.y if y is None else y,
+        sample_weight=batch.sample_weight if sample_weight is None else sample_weight,
+    ).map(tf.convert_to_tensor)
 
 
-def _some_y(y: Any, sample_weight: Any) -> Any:
-    """Return labels to go with `sample_weight`, which Keras silently drops without them."""
-    return np.zeros(len(sample_weight)) if y is None and sample_weight is not None else y
+def _of_tuple(data: Any) -> Any:
+    """Return validation data in one of the forms of Keras: x, (x,), (x, y), (x, y, sample_weight), or batches."""
+    return _arrays(data, None, None)
+
+
+def _split_off(data: Any, fraction: float) -> tuple[Batch, Batch]:
+    """Return the first examples, and the last `fraction` of them for validation."""
+    if not isinstance(data, Batch):
+        raise ValueError(f"`validation_split` divides arrays only. Received: x of type {type(data).__name__}")
+    kept = int(len(data.x) * (1 - fraction))
+    if not 0 < kept < len(data.x):
+        raise ValueError(f"`validation_split` must leave examples on both sides. Received: {fraction}")
+    return data.map(lambda part: part[:kept]), data.map(lambda part: part[kept:])
 
 
 def _is_array(x: Any) -> bool:
     return isinstance(x, np.ndarray | tf.Tensor)
+
+
+def _attributes(objective: Any) -> list[tuple[str, Any]]:
+    return sorted(getattr(objective, "__dict__", {}).items())
+
+
+def _is_plain(value: Any) -> bool:
+    return isinstance(value, bool | int | float | str)

@@ -12,14 +12,18 @@ import tensorflow as tf
 from tensorflow_probability import distributions as tfd
 
 from keras_vae import random
-from keras_vae.distributions.support import check_support, is_normalized
+from keras_vae.distributions import latents
+from keras_vae.distributions.support import family_name, is_normalized, support_of
 from keras_vae.evaluation.importance_sampling import log_marginal
 from keras_vae.layers import as_distribution
 from keras_vae.models.for_images import image_decoder, image_encoder
 from keras_vae.models.objective_model import ObjectiveModel
 from keras_vae.objectives import ELBO
+from keras_vae.objectives.estimators import Estimator
 from keras_vae.priors import Prior, StandardNormal
-from keras_vae.registration import register
+from keras_vae.protocols import Batch, LatentDraws
+from keras_vae.random import Noise, Stream
+from keras_vae.registration import register, sharing_objects
 from keras_vae.saving.saved_model import export
 
 __all__ = ["VAE"]
@@ -148,54 +152,107 @@ class VAE(ObjectiveModel):
         decoder = image_decoder(event_shape, latent_dim, likelihood, *options, sigma, batch_norm)
         return cls(encoder, decoder, StandardNormal(latent_dim), **kwargs)
 
+    def parts(self) -> tuple[Any, ...]:
+        """Return encoder, decoder and prior."""
+        return self.encoder, self.decoder, self.prior
+
     def build(self, input_shape: Any) -> None:
-        """Build the parts on zeros and check that they fit together."""
+        """Build the parts on zeros, check that they fit together, and find what the likelihood can score."""
         event_shape = tuple(input_shape[1:])
         if None in event_shape:
             raise ValueError(f"The shape of one example must be known. Received: input_shape={input_shape}")
-        q_z = self.encode(tf.zeros([1, *event_shape]))
-        p_z = self.prior()
-        if q_z.batch_shape.rank != 1 or q_z.event_shape != p_z.event_shape:
+        q_z, p_z = self.encode(tf.zeros([1, *event_shape])), self.prior_distribution()
+        self.latent_shape = latents.latent_shape(p_z)
+        posteriors = tf.nest.flatten(q_z)
+        self._has_parts = tf.nest.is_nested(p_z)
+        self._latent_rank = tf.nest.flatten(p_z)[0].event_shape.rank
+        if latents.latent_shape(q_z) != self.latent_shape or any(q.batch_shape.rank != 1 for q in posteriors):
             raise ValueError(
-                f"The encoder's posterior must have batch [B] and the prior's event shape {p_z.event_shape}. "
-                f"Received: batch_shape={q_z.batch_shape}, event_shape={q_z.event_shape}"
+                f"The encoder's posterior must have batch [B] and the prior's event shape {self.latent_shape}. "
+                f"Received: batch_shape={[q.batch_shape for q in posteriors]}, event_shape={latents.latent_shape(q_z)}"
             )
-        p_x = self.decode(tf.zeros([1, *p_z.event_shape]))
+        p_x = self.decode(tf.nest.map_structure(lambda p: tf.zeros([1, *p.event_shape], p.dtype), p_z))
         if p_x.batch_shape.rank != 1 or tuple(p_x.event_shape) != event_shape:
             raise ValueError(
                 f"The decoder's likelihood must have batch [B] and the shape of x, {event_shape}. "
                 f"Received: batch_shape={p_x.batch_shape}, event_shape={p_x.event_shape}"
             )
         self.event_shape = event_shape
+        self.support, self._family = support_of(p_x), family_name(p_x)
         self.is_normalized = is_normalized(p_x)
-        self.latent_dim = int(p_z.event_shape[0])
+        self.latent_dim = sum(p.event_shape.num_elements() for p in tf.nest.flatten(p_z))
         self.built = True
 
     # The three distributions, and what follows from them.
 
-    def encode(self, x: Any, training: bool = False) -> tfd.Distribution:
-        """Return the posterior q(z|x) for x [B, *event]: batch [B], event [D]."""
-        return as_distribution(self.encoder(x, training=training))
+    def encode(self, x: Any, training: bool = False) -> Any:
+        """Return the posterior q(z|x) for x [B, *event]: batch [B], event [*latent]; or a structure of such."""
+        return latents.as_latents(self.encoder(x, training=training))
+
+    def prior_distribution(self) -> Any:
+        """Return the prior p(z): batch [], event [*latent]; or a structure of such."""
+        return latents.as_latents(self.prior())
 
     def decode(self, z: Any, training: bool = False) -> tfd.Distribution:
-        """Return the likelihood p(x|z) for z [B, D] (or, of static shape, [..., D]): batch [B], event [*event]."""
-        z = tf.convert_to_tensor(z)
-        if z.shape.rank == 2:
-            return as_distribution(self.decoder(z, training=training))
-        p_x = as_distribution(self.decoder(tf.reshape(z, [-1, z.shape[-1]]), training=training))
-        return tfd.BatchReshape(p_x, z.shape[:-1])
+        """Return the likelihood p(x|z) for z [B, *latent], or a structure of such: batch [B], event [*event].
 
-    def log_likelihood(self, x: Any, z: tf.Tensor, training: bool = False) -> tf.Tensor:
-        """Return log p(x|z) in nats, [S, B], of x [B, *event] at each of S draws z [S, B, D]."""
+        Of z [S, B, *latent] and the like, of static rank, it has the batch [S, B].
+        """
+        z = (
+            tf.nest.map_structure(tf.convert_to_tensor, latents.as_tuples(z))
+            if self._has_parts
+            else tf.convert_to_tensor(z)
+        )
+        first = tf.nest.flatten(z)[0]
+        leading = first.shape.rank - self._latent_rank
+        if leading == 1:
+            return as_distribution(self.decoder(z, training=training))
+        flat = tf.nest.map_structure(lambda part: tf.reshape(part, [-1, *part.shape[leading:]]), z)
+        return tfd.BatchReshape(as_distribution(self.decoder(flat, training=training)), first.shape[:leading])
+
+    def log_likelihood(self, x: Any, z: Any, training: bool = False) -> tf.Tensor:
+        """Return log p(x|z) in nats, [S, B], of x [B, *event] at each of S draws z [S, B, *latent]."""
         x = tf.convert_to_tensor(x)
         self._check_shape(x)
-        p_x = self.decode(tf.reshape(z, [-1, z.shape[-1]]), training=training)
-        x = tf.repeat(tf.cast(x, p_x.dtype)[None], z.shape[0], axis=0)
+        shape = tf.shape(tf.nest.flatten(z)[0])[:2]
+        flat = tf.nest.map_structure(lambda part: tf.reshape(part, tf.concat([[-1], tf.shape(part)[2:]], 0)), z)
+        flat = tf.nest.map_structure(lambda part, whole: tf.ensure_shape(part, [None, *whole.shape[2:]]), flat, z)
+        p_x = self.decode(flat, training=training)
+        x = tf.repeat(tf.cast(x, p_x.dtype)[None], shape[0], axis=0)
         log_prob = p_x.log_prob(tf.reshape(x, tf.concat([[-1], tf.shape(x)[2:]], 0)))
-        return tf.reshape(log_prob, tf.shape(z)[:-1])
+        return tf.reshape(log_prob, shape)
+
+    def draw(
+        self,
+        batch: Batch,
+        num_samples: int,
+        noise: Noise,
+        estimator: Estimator | None = None,
+        training: bool = False,
+    ) -> LatentDraws:
+        """Run the networks once, draw z from q(z|x), and score it.
+
+        Args:
+            batch: The examples, of which x is used.
+            num_samples: S, draws per example.
+            noise: Of the draws.
+            estimator: Says where gradients are stopped; None lets none through the draws.
+            training: Passed to the networks.
+        """
+        estimator = estimator or Estimator()
+        q_z, p_z = self.encode(batch.x, training=training), self.prior_distribution()
+        z = estimator.sample(q_z, num_samples, noise.of(Stream.POSTERIOR))
+        return LatentDraws(
+            z=z,
+            log_likelihood=self.log_likelihood(batch.x, z, training=training),
+            log_prior=latents.log_prob(p_z, z),
+            log_posterior=estimator.log_prob(q_z, z),
+            kl=latents.kl_by_latent(q_z, p_z, z),
+            entropy=latents.entropy(q_z),
+        )
 
     def call(self, x: Any, training: bool = False) -> tf.Tensor:
-        z = self.encode(x, training=training).mean()
+        z = tf.nest.map_structure(lambda q: q.mean(), self.encode(x, training=training))
         return self.decode(z, training=training).mean()
 
     def reconstruct(self, x: Any, seed: Any = None) -> tf.Tensor:
@@ -203,7 +260,8 @@ class VAE(ObjectiveModel):
         x = self.check(x)
         if seed is None:
             return self(x)
-        return self.decode(random.sample(self.encode(x), 1, seed)[0]).mean()
+        z = random.sample(self.encode(x), 1, random.as_noise(seed).of(Stream.POSTERIOR))
+        return self.decode(tf.nest.map_structure(lambda part: part[0], z)).mean()
 
     def sample(self, num_samples: int, seed: Any = None, mean: bool = False) -> tf.Tensor:
         """Draw x by ancestral sampling: z ~ p(z), then the decoder's parameters, then x ~ p(x|z).
@@ -216,10 +274,9 @@ class VAE(ObjectiveModel):
         Returns:
             x [num_samples, *event].
         """
-        seed = self._next_seed() if seed is None else random.as_seed(seed)
-        z = random.sample(self.prior(), num_samples, random.fold_in(seed, random.Stream.LATENTS))
-        p_x = self.decode(z)
-        return p_x.mean() if mean else random.sample(p_x, 1, random.fold_in(seed, random.Stream.OBSERVATIONS))[0]
+        noise = random.as_noise(self._next_seed() if seed is None else seed)
+        p_x = self.decode(random.sample(self.prior_distribution(), num_samples, noise.of(Stream.PRIOR)))
+        return p_x.mean() if mean else random.sample(p_x, 1, noise.of(Stream.OBSERVATIONS))[0]
 
     def elbo(self, x: Any, num_samples: int = 1, seed: Any = None) -> tf.Tensor:
         """Return the ELBO of each example in nats, [B], from `num_samples` posterior draws; up is better.
@@ -245,7 +302,7 @@ class VAE(ObjectiveModel):
         self._check_shape(x)
         if not tf.executing_eagerly():
             return x
-        check_support(self.decode(tf.zeros([1, self.latent_dim])), x)
+        self.support.check(x, self._family)
         return x
 
     def _check_shape(self, x: tf.Tensor) -> None:
@@ -257,7 +314,7 @@ class VAE(ObjectiveModel):
             )
 
     def _next_seed(self) -> tf.Tensor:
-        return random.fold_in(self.seed_generator, random.Stream.UNSEEDED)
+        return random.as_noise(self.seed_generator).of(Stream.UNSEEDED).seed
 
     def export(self, filepath: Any) -> Any:
         """Export a SavedModel that TensorFlow alone loads; see `keras_vae.saving.export`."""
@@ -267,11 +324,13 @@ class VAE(ObjectiveModel):
 
     def get_config(self) -> dict[str, Any]:
         parts = {name: getattr(self, name) for name in ("encoder", "decoder", "prior", "objective")}
-        serialized = {name: keras.saving.serialize_keras_object(part) for name, part in parts.items()}
+        with sharing_objects():
+            serialized = {name: keras.saving.serialize_keras_object(part) for name, part in parts.items()}
         return {**super().get_config(), **serialized, "seed": self.seed, "dequantized_levels": self.dequantized_levels}
 
     @classmethod
     def from_config(cls, config: dict[str, Any], custom_objects: Any = None) -> VAE:
         parts = ("encoder", "decoder", "prior", "objective")
-        built = {name: keras.saving.deserialize_keras_object(config[name], custom_objects) for name in parts}
+        with sharing_objects():
+            built = {name: keras.saving.deserialize_keras_object(config[name], custom_objects) for name in parts}
         return cls(**{**config, **built})

@@ -5,6 +5,7 @@ from keras_vae.objectives.elbo import ELBO
 from keras_vae.objectives.free_bits import FreeBits
 from keras_vae.objectives.iwae import IWAE
 from keras_vae.objectives.loss_terms import LossTerms, bits_per_dim, dataset_elbo
+from keras_vae.objectives.objective import Objective
 from keras_vae.objectives.schedules import CyclicSchedule
 
 __all__ = [
@@ -13,6 +14,7 @@ __all__ = [
     "CyclicSchedule",
     "FreeBits",
     "LossTerms",
+    "Objective",
     "bits_per_dim",
     "dataset_elbo",
     "entropy_kl",

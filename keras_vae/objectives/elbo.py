@@ -2,29 +2,24 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import keras
 import tensorflow as tf
-from tensorflow_probability import distributions as tfd
 
-from keras_vae import random, replicas
-from keras_vae.distributions.kl import entropy_kl, kl_divergence, monte_carlo_kl
-from keras_vae.objectives.gradients import check_reparameterized, log_prob_of_draws, score_function
+from keras_vae.objectives.estimators import score_function
 from keras_vae.objectives.loss_terms import LossTerms
+from keras_vae.objectives.objective import Objective
+from keras_vae.protocols import LatentDraws
 from keras_vae.registration import register
-
-if TYPE_CHECKING:
-    from keras_vae.models.vae import VAE
 
 __all__ = ["ELBO"]
 
-_KL = {"kl": kl_divergence, "entropy": entropy_kl, "log_ratio": monte_carlo_kl}
-_GRADIENTS = ("pathwise", "sticking_the_landing", "score_function")
+_FORMS = ("kl", "entropy", "log_ratio")
 
 
 @register
-class ELBO:
+class ELBO(Objective):
     """Evidence lower bound, in one of its three published forms, which have the same mean over draws of z.
 
     form "kl":        E_q[log p(x|z)] - KL(q(z|x), p(z)), the KL in closed form where there is one
@@ -44,25 +39,18 @@ class ELBO:
             "score_function" is REINFORCE with the other draws' mean as a control variate: it needs no
             reparameterised posterior and two draws or more. The latter two differentiate the form "log_ratio".
 
-    Call arguments:
-        vae: the `VAE` (anything with `encode`, `log_likelihood`, `prior` and, for a schedule, `step`).
-        x: [B, *event].
-        seed: of the posterior's noise, see `keras_vae.random.as_seed`.
-        sample_weight: [B] or None.
-        first_row: number of the first row of `x` in the global batch.
-        training: passed to the networks.
-
-    Returns:
-        `LossTerms`.
+    Call arguments and result as in `keras_vae.objectives.Objective`.
 
     Raises:
-        ValueError: if an argument is out of range, or if the posterior is not reparameterised and `gradient`
-            needs that.
+        ValueError: if an argument is out of range, if the form "entropy" meets a posterior without a closed form of
+            its entropy, or if the posterior is not reparameterised and `gradient` needs that.
 
     References:
         Kingma & Welling (2014), "Auto-Encoding Variational Bayes", Eq. 7 (form "kl") and Eq. 6 ("log_ratio").
         Hoffman & Johnson (2016), "ELBO surgery", Sec. 2 (all three). Higgins et al. (2017), "beta-VAE", Eq. 4.
     """
+
+    gradients = ("pathwise", "sticking_the_landing", "score_function")
 
     def __init__(
         self,
@@ -73,11 +61,9 @@ class ELBO:
     ):
         if not callable(beta) and beta < 0:
             raise ValueError(f"`beta` must not be negative. Received: beta={beta}")
-        if num_samples < 1:
-            raise ValueError(f"`num_samples` must be 1 or more. Received: num_samples={num_samples}")
-        for name, value, known in (("form", form, _KL), ("gradient", gradient, _GRADIENTS)):
-            if value not in known:
-                raise ValueError(f"`{name}` must be one of {', '.join(known)}. Received: {name}={value!r}")
+        if form not in _FORMS:
+            raise ValueError(f"`form` must be one of {', '.join(_FORMS)}. Received: form={form!r}")
+        super().__init__(num_samples, gradient)
         if gradient != "pathwise" and form != "log_ratio":
             raise ValueError(
                 f'gradient="{gradient}" differentiates the form "log_ratio": pass it. Received: form={form!r}'
@@ -85,55 +71,34 @@ class ELBO:
         if gradient == "score_function" and num_samples < 2:
             raise ValueError(f"The control variate needs 2 draws or more. Received: num_samples={num_samples}")
         self.beta = beta
-        self.num_samples = num_samples
         self.form = form
-        self.gradient = gradient
 
-    def __call__(
-        self,
-        vae: VAE,
-        x: tf.Tensor,
-        seed: Any,
-        sample_weight: tf.Tensor | None = None,
-        first_row: Any = 0,
-        training: bool = False,
-    ) -> LossTerms:
-        q_z, p_z = vae.encode(x, training=training), vae.prior()
-        if self.gradient != "score_function":
-            check_reparameterized(q_z)
-        z = random.sample(q_z, self.num_samples, seed, first_row)
-        if self.gradient == "score_function":
-            z = tf.stop_gradient(z)
-        log_likelihoods = vae.log_likelihood(x, z, training=training)  # [S, B]
-        log_likelihood = tf.reduce_mean(log_likelihoods, axis=0)
-        beta = tf.cast(self.beta(vae.step) if callable(self.beta) else self.beta, log_likelihood.dtype)
-
-        if self.gradient == "pathwise":
-            kl = _KL[self.form](q_z, p_z, z)
-        elif self.gradient == "sticking_the_landing":
-            kl = tf.reduce_mean(log_prob_of_draws(q_z, z) - p_z.log_prob(z), axis=0)
+    def terms(self, draws: LatentDraws, sample_weight: tf.Tensor | None = None, step: Any = 0) -> LossTerms:
+        log_likelihood = tf.reduce_mean(draws.log_likelihood, axis=0)
+        beta = tf.cast(self.beta(step) if callable(self.beta) else self.beta, log_likelihood.dtype)
+        by_score = self.gradient == "score_function"
+        log_q = tf.stop_gradient(draws.log_posterior) if by_score else draws.log_posterior
+        log_ratio = log_q - draws.log_prior  # [S, B]
+        if self.form == "kl":
+            kl = sum(tf.reduce_sum(part, axis=list(range(1, part.shape.rank))) for part in draws.kl.values())
+        elif self.form == "entropy":
+            if draws.entropy is None:
+                raise ValueError('The posterior has no closed form of its entropy. Received: form="entropy"')
+            kl = -tf.reduce_mean(draws.log_prior, axis=0) - draws.entropy
         else:
-            log_q = q_z.log_prob(z)
-            kls = tf.stop_gradient(log_q) - p_z.log_prob(z)
-            kl = tf.reduce_mean(kls, axis=0)
-        losses = -log_likelihood + beta * self.penalty(kl, q_z, p_z, sample_weight)
-        if self.gradient == "score_function":
-            losses -= tf.reduce_mean(score_function(log_q, log_likelihoods - beta * kls), axis=0)
-        return LossTerms(
-            loss=replicas.batch_mean(losses, sample_weight),
-            loss_per_example=losses,
-            log_likelihood=log_likelihood,
-            kl=kl,
-            elbo=log_likelihood - kl,
-        )
+            kl = tf.reduce_mean(log_ratio, axis=0)
+        losses = -log_likelihood + beta * self.penalty(draws, kl, sample_weight)
+        if by_score:
+            signal = draws.log_likelihood - beta * log_ratio
+            losses -= tf.reduce_mean(score_function(draws.log_posterior, signal), axis=0)
+        return LossTerms.of(losses, log_likelihood, kl, sample_weight)
 
-    def penalty(self, kl: tf.Tensor, q_z: tfd.Distribution, p_z: tfd.Distribution, weight: Any) -> tf.Tensor:
+    def penalty(self, draws: LatentDraws, kl: tf.Tensor, sample_weight: tf.Tensor | None) -> tf.Tensor:
         """Return what beta multiplies, [B]: the KL; the hook for variants."""
         return kl
 
     def get_config(self) -> dict[str, Any]:
-        config = {name: getattr(self, name) for name in ("beta", "num_samples", "form", "gradient")}
-        return {**config, "beta": keras.saving.serialize_keras_object(self.beta)}
+        return {**super().get_config(), "form": self.form, "beta": keras.saving.serialize_keras_object(self.beta)}
 
     @classmethod
     def from_config(cls, config: dict[str, Any]) -> ELBO:

@@ -5,11 +5,10 @@ from __future__ import annotations
 from typing import Any
 
 import tensorflow as tf
-from tensorflow_probability import distributions as tfd
 
 from keras_vae import replicas
-from keras_vae.distributions.kl import kl_per_dimension
 from keras_vae.objectives.elbo import ELBO
+from keras_vae.protocols import LatentDraws
 from keras_vae.registration import register
 
 __all__ = ["FreeBits"]
@@ -52,12 +51,19 @@ class FreeBits(ELBO):
         self.free_bits = free_bits
         self.per = per
 
-    def penalty(self, kl: tf.Tensor, q_z: tfd.Distribution, p_z: tfd.Distribution, weight: Any) -> tf.Tensor:
+    def penalty(self, draws: LatentDraws, kl: tf.Tensor, sample_weight: tf.Tensor | None) -> tf.Tensor:
         if self.per == "total":
             return tf.maximum(kl, self.free_bits)
-        kl_j = kl_per_dimension(q_z, p_z)
-        mean_j = replicas.sum_over_replicas(replicas.batch_mean(kl_j, weight))
-        return tf.reduce_sum(tf.where(mean_j > self.free_bits, kl_j, self.free_bits), axis=-1)
+        return sum(self._penalty_per_dimension(name, part, sample_weight) for name, part in draws.kl.items())
+
+    def _penalty_per_dimension(self, name: str, kl: tf.Tensor, sample_weight: tf.Tensor | None) -> tf.Tensor:
+        if kl.shape.rank < 2:
+            raise ValueError(
+                'per="dimension" needs a KL that divides into dimensions, as that of a MultivariateNormalDiag '
+                f'posterior and prior does: pass per="total". Received: KL of {name} with shape {kl.shape}'
+            )
+        mean = replicas.sum_over_replicas(replicas.batch_mean(kl, sample_weight))
+        return tf.reduce_sum(tf.where(mean > self.free_bits, kl, self.free_bits), axis=list(range(1, kl.shape.rank)))
 
     def get_config(self) -> dict[str, Any]:
         config = super().get_config()

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import math
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import tensorflow as tf
 
 from keras_vae import replicas
 
-__all__ = ["LossTerms", "bits_per_dim", "dataset_elbo"]
+__all__ = ["LossTerms", "bits_per_dim", "dataset_elbo", "metric_units", "metric_values"]
+
+_NATS = "nats"
 
 
 class LossTerms(NamedTuple):
@@ -20,14 +22,58 @@ class LossTerms(NamedTuple):
         loss_per_example: [B].
         log_likelihood: [B], E_q log p(x|z), event dimensions summed, constants kept.
         kl: [B], KL(q(z|x), p(z)).
-        elbo: [B], log_likelihood - kl, a lower bound of log p(x): up is better.
+        metrics: What else the objective measures, each [B], by the names of `Objective.units`.
     """
 
     loss: tf.Tensor
     loss_per_example: tf.Tensor
     log_likelihood: tf.Tensor
     kl: tf.Tensor
-    elbo: tf.Tensor
+    metrics: dict[str, tf.Tensor]
+
+    @classmethod
+    def of(
+        cls,
+        loss_per_example: tf.Tensor,
+        log_likelihood: tf.Tensor,
+        kl: tf.Tensor,
+        sample_weight: tf.Tensor | None = None,
+        **metrics: tf.Tensor,
+    ) -> LossTerms:
+        """Return the terms, with the loss averaged over the global batch (this replica's part of it)."""
+        loss = replicas.batch_mean(loss_per_example, sample_weight)
+        return cls(loss, loss_per_example, log_likelihood, kl, metrics)
+
+    @property
+    def elbo(self) -> tf.Tensor:
+        """log_likelihood - kl, [B], a lower bound of log p(x): up is better."""
+        return self.log_likelihood - self.kl
+
+
+def metric_units(objective: Any, is_normalized: bool) -> dict[str, str]:
+    """Return the metrics of a model by name, in the order they are shown, with their units.
+
+    Args:
+        objective: A `keras_vae.objectives.Objective`, or any function that returns `LossTerms`.
+        is_normalized: Whether the likelihood is one: grey targets have a cross-entropy instead, and no ELBO.
+    """
+    if not is_normalized:
+        return {"loss": _NATS, "cross_entropy": _NATS, "kl": _NATS, **getattr(objective, "units", {})}
+    names = {"loss": _NATS, "reconstruction_loss": _NATS, "kl": _NATS, "elbo": _NATS, "bits_per_dim": "bits per dim"}
+    return {**names, **getattr(objective, "units", {})}
+
+
+def metric_values(terms: LossTerms, event_shape: tuple[int, ...], dequantized_levels: int) -> dict[str, tf.Tensor]:
+    """Return each metric that `metric_units` can name, one value an example, [B]."""
+    return {
+        "loss": terms.loss_per_example,
+        "reconstruction_loss": -terms.log_likelihood,
+        "cross_entropy": -terms.log_likelihood,
+        "kl": terms.kl,
+        "elbo": terms.elbo,
+        "bits_per_dim": bits_per_dim(terms.elbo, event_shape, dequantized_levels),
+        **terms.metrics,
+    }
 
 
 def bits_per_dim(log_prob: tf.Tensor, event_shape: tuple[int, ...], dequantized_levels: int = 1) -> tf.Tensor:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING
 
 import numpy as np
 import tensorflow as tf
@@ -11,11 +10,8 @@ from matplotlib.figure import Figure
 from tensorflow_probability import distributions as tfd
 
 from keras_vae.data import Split
-from keras_vae.distributions.support import support_of
 from keras_vae.plotting.figures import image_grid, latent_scatter, reconstructions, training_curves
-
-if TYPE_CHECKING:
-    from keras_vae.models import VAE
+from keras_vae.protocols import LatentVariableModel
 
 __all__ = ["report"]
 
@@ -24,7 +20,9 @@ _NUM_PAIRS = 10
 _NUM_POINTS = 5_000
 
 
-def report(vae: VAE, test: Split, history: Mapping[str, Sequence[float]], seed: int = 0) -> dict[str, Figure]:
+def report(
+    vae: LatentVariableModel, test: Split, history: Mapping[str, Sequence[float]], seed: int = 0
+) -> dict[str, Figure]:
     """Return the figures of a trained model by name.
 
     Args:
@@ -39,7 +37,7 @@ def report(vae: VAE, test: Split, history: Mapping[str, Sequence[float]], seed: 
         more), and `manifold` if z has two dimensions.
     """
     x = test.head(min(_NUM_PAIRS, test.num_examples), seed)
-    largest = support_of(vae.decode(tf.zeros([1, vae.latent_dim]))).high
+    largest = vae.support.high
     high = None if np.isinf(largest) else largest
     samples, means = vae.sample(_NUM_SAMPLES, seed), vae.sample(_NUM_SAMPLES, seed, mean=True)
     figures = {"training_curves": training_curves(history)} if history.get("loss") else {}
@@ -54,7 +52,7 @@ def report(vae: VAE, test: Split, history: Mapping[str, Sequence[float]], seed: 
     }
 
 
-def _latent(vae: VAE, test: Split, seed: int) -> Figure:
+def _latent(vae: LatentVariableModel, test: Split, seed: int) -> Figure:
     num_points = min(_NUM_POINTS, test.num_examples)
     z = vae.encode(test.head(num_points, seed)).mean().numpy()
     first, second = sorted(np.argsort(-z.var(axis=0))[:2]) if z.shape[1] > 1 else (0, 0)
@@ -62,7 +60,7 @@ def _latent(vae: VAE, test: Split, seed: int) -> Figure:
     return latent_scatter(z[:, [first, second]], labels, (f"z{first}", f"z{second}"))
 
 
-def _interpolation(vae: VAE, x: tf.Tensor, high: float | None, num_steps: int = 10) -> Figure:
+def _interpolation(vae: LatentVariableModel, x: tf.Tensor, high: float | None, num_steps: int = 10) -> Figure:
     """Straight lines between the posterior means of neighbours in the test set."""
     z = vae.encode(x).mean()
     weight = tf.linspace(0.0, 1.0, num_steps)[:, None]
@@ -71,7 +69,7 @@ def _interpolation(vae: VAE, x: tf.Tensor, high: float | None, num_steps: int = 
     return image_grid(vae.decode(lines).mean(), num_steps, "between the posterior means of two test images", high=high)
 
 
-def _manifold(vae: VAE, high: float | None, num_steps: int = 20) -> Figure:
+def _manifold(vae: LatentVariableModel, high: float | None, num_steps: int = 20) -> Figure:
     """Decode a grid of the prior's quantiles, 2.5 % to 97.5 %."""
     quantiles = tfd.Normal(0.0, 1.0).quantile(tf.linspace(0.025, 0.975, num_steps))
     z1, z0 = tf.meshgrid(quantiles[::-1], quantiles, indexing="ij")

@@ -6,11 +6,11 @@ All noise in this package comes from here. Three properties hold, and are tested
   `first_row + r`, whatever the batch size, the number of replicas or what was drawn before.
 * *Path-independent.* Uniform draws agree bit for bit, normal draws within the rounding of log, sin and cos,
   between eager, graph, XLA and exported code.
-* *Stateless.* Nothing is hidden: derive a new stream with `fold_in(seed, step)`.
+* *Stateless.* Nothing is hidden: `as_noise(seed).of(Stream.TRAINING, step)` is the noise of one purpose and step.
 """
 
 from keras_vae.random.noise import normal, uniform
 from keras_vae.random.sampling import sample
-from keras_vae.random.streams import Stream, as_seed, fold_in
+from keras_vae.random.streams import Noise, Stream, as_noise, as_seed
 
-__all__ = ["Stream", "as_seed", "fold_in", "normal", "sample", "uniform"]
+__all__ = ["Noise", "Stream", "as_noise", "as_seed", "normal", "sample", "uniform"]

@@ -15,12 +15,12 @@ from tensorflow_probability import distributions as tfd
 from keras_vae.distributions import QuantizedLogistic
 from keras_vae.random.counts import negative_binomial_quantile, poisson_quantile
 from keras_vae.random.noise import normal, uniform
-from keras_vae.random.streams import as_seed, fold_in
+from keras_vae.random.streams import Noise, Stream, as_noise
 
 __all__ = ["sample"]
 
 
-def sample(distribution: tfd.Distribution, num_samples: Any, seed: Any, first_row: Any = 0) -> tf.Tensor:
+def sample(distribution: Any, num_samples: Any, seed: Any, first_row: Any = 0) -> Any:
     """Draw reparameterised (where the family allows) samples with row-wise noise.
 
     The row is the first batch dimension; a distribution without batch (a prior) numbers its samples instead,
@@ -33,13 +33,13 @@ def sample(distribution: tfd.Distribution, num_samples: Any, seed: Any, first_ro
     a seed that depends on `first_row`: reproducible, but not the same under XLA.
 
     Args:
-        distribution: TFP distribution, batch [B, ...] or [], event [E...].
+        distribution: TFP distribution, batch [B, ...] or [], event [E...]; or a structure of independent ones.
         num_samples: S, int (or a scalar tensor, for a distribution without batch).
-        seed: see `as_seed`.
+        seed: see `as_seed`; or a `Noise`.
         first_row: int, global number of the first row.
 
     Returns:
-        Tensor [S, B, ..., E...] of the distribution's dtype.
+        Tensor [S, B, ..., E...] of the distribution's dtype; or a structure of such.
 
     Example:
 
@@ -47,26 +47,30 @@ def sample(distribution: tfd.Distribution, num_samples: Any, seed: Any, first_ro
     >>> sample(p_z, 10, seed=0).shape.as_list()
     [10, 2]
     """
+    noise = as_noise(seed, first_row)
+    if tf.nest.is_nested(distribution):
+        parts = tf.nest.flatten(distribution)
+        draws = [sample(part, num_samples, noise.of(Stream.PARTS, i)) for i, part in enumerate(parts)]
+        return tf.nest.pack_sequence_as(distribution, draws)
     distribution = getattr(distribution, "tensor_distribution", distribution)
-    noise = _Noise(num_samples, as_seed(seed), first_row, has_rows=distribution.batch_shape.rank != 0)
-    return _draw(distribution, noise)
+    return _draw(distribution, _NoiseOfDraws(num_samples, noise, has_rows=distribution.batch_shape.rank != 0))
 
 
-class _Noise:
+class _NoiseOfDraws:
     """Noise of shape [S, *shape], drawn so that rows come first in memory."""
 
-    def __init__(self, num_samples: Any, seed: tf.Tensor, first_row: Any, has_rows: bool):
-        self.num_samples, self.seed, self.first_row, self.has_rows = num_samples, seed, first_row, has_rows
+    def __init__(self, num_samples: Any, noise: Noise, has_rows: bool):
+        self.num_samples, self.noise, self.has_rows = num_samples, noise, has_rows
 
-    def fold_in(self, number: int) -> _Noise:
+    def of(self, stream: Stream) -> _NoiseOfDraws:
         """Return independent noise for the same samples and rows."""
-        return _Noise(self.num_samples, fold_in(self.seed, number), self.first_row, self.has_rows)
+        return _NoiseOfDraws(self.num_samples, self.noise.of(stream), self.has_rows)
 
     def __call__(self, generator: Callable, shape: Any, dtype: Any) -> tf.Tensor:
         """Return `generator`'s noise of shape [S, *shape]; `shape[0]` may be a scalar tensor."""
         if not self.has_rows:
-            return generator([self.num_samples, *shape], self.seed, self.first_row, dtype)
-        rows = generator([shape[0], self.num_samples, *shape[1:]], self.seed, self.first_row, dtype)
+            return generator([self.num_samples, *shape], *self.noise, dtype)
+        rows = generator([shape[0], self.num_samples, *shape[1:]], *self.noise, dtype)
         return tf.transpose(rows, [1, 0, *range(2, len(shape) + 1)])
 
 
@@ -80,23 +84,23 @@ def _full_shape(distribution: tfd.Distribution) -> list[Any]:
 
 
 @functools.singledispatch
-def _draw(distribution: tfd.Distribution, noise: _Noise) -> tf.Tensor:
-    return distribution.sample(noise.num_samples, seed=fold_in(noise.seed, noise.first_row))
+def _draw(distribution: tfd.Distribution, noise: _NoiseOfDraws) -> tf.Tensor:
+    return distribution.sample(noise.num_samples, seed=noise.noise.of(Stream.ROWS, noise.noise.first_row).seed)
 
 
 @_draw.register
-def _(distribution: tfd.Independent, noise: _Noise) -> tf.Tensor:
+def _(distribution: tfd.Independent, noise: _NoiseOfDraws) -> tf.Tensor:
     return _draw(distribution.distribution, noise)
 
 
 @_draw.register
-def _(distribution: tfd.Normal, noise: _Noise) -> tf.Tensor:
+def _(distribution: tfd.Normal, noise: _NoiseOfDraws) -> tf.Tensor:
     shift = distribution.scale * noise(normal, _full_shape(distribution), distribution.dtype)
     return _per_sample(distribution.loc) + shift
 
 
 @_draw.register
-def _(distribution: tfd.MultivariateNormalLinearOperator, noise: _Noise) -> tf.Tensor:
+def _(distribution: tfd.MultivariateNormalLinearOperator, noise: _NoiseOfDraws) -> tf.Tensor:
     eps = noise(normal, _full_shape(distribution), distribution.dtype)
     shift = distribution.scale.matvec(eps)
     return shift if distribution.loc is None else _per_sample(distribution.loc) + shift
@@ -120,13 +124,13 @@ def _open_uniform(*args: Any) -> tf.Tensor:
 @_draw.register(tfd.ContinuousBernoulli)
 @_draw.register(tfd.Laplace)
 @_draw.register(tfd.Logistic)
-def _(distribution: tfd.Distribution, noise: _Noise) -> tf.Tensor:
+def _(distribution: tfd.Distribution, noise: _NoiseOfDraws) -> tf.Tensor:
     """Inverse CDF."""
     return distribution.quantile(noise(_open_uniform, _full_shape(distribution), distribution.dtype))
 
 
 @_draw.register
-def _(distribution: tfd.Beta, noise: _Noise) -> tf.Tensor:
+def _(distribution: tfd.Beta, noise: _NoiseOfDraws) -> tf.Tensor:
     """Inverse CDF in float64, as TFP's is accurate to 1e-9 only; no draw is rounded to 0 or 1."""
     u = tf.cast(noise(_open_uniform, _full_shape(distribution), distribution.dtype), tf.float64)
     u = tf.clip_by_value(u, 2.0**-52, 1 - 2.0**-52)  # nearer to the ends TFP's search gives no number
@@ -137,7 +141,7 @@ def _(distribution: tfd.Beta, noise: _Noise) -> tf.Tensor:
 
 
 @_draw.register
-def _(distribution: tfd.StudentT, noise: _Noise) -> tf.Tensor:
+def _(distribution: tfd.StudentT, noise: _NoiseOfDraws) -> tf.Tensor:
     """Bailey (1994), "Polar generation of random variates with the t-distribution"."""
     u = noise(_open_uniform, [*_full_shape(distribution), 2], distribution.dtype)
     df = tf.convert_to_tensor(distribution.df)
@@ -146,14 +150,14 @@ def _(distribution: tfd.StudentT, noise: _Noise) -> tf.Tensor:
 
 
 @_draw.register
-def _(distribution: tfd.Poisson, noise: _Noise) -> tf.Tensor:
+def _(distribution: tfd.Poisson, noise: _NoiseOfDraws) -> tf.Tensor:
     u = noise(_open_uniform, _full_shape(distribution), tf.float64)
     rate = tf.stop_gradient(tf.cast(distribution.rate_parameter(), tf.float64))
     return tf.cast(poisson_quantile(u, rate), distribution.dtype)
 
 
 @_draw.register
-def _(distribution: tfd.NegativeBinomial, noise: _Noise) -> tf.Tensor:
+def _(distribution: tfd.NegativeBinomial, noise: _NoiseOfDraws) -> tf.Tensor:
     u = noise(_open_uniform, _full_shape(distribution), tf.float64)
     parameters = distribution.total_count, distribution.logits_parameter()
     total_count, logits = (tf.stop_gradient(tf.cast(parameter, tf.float64)) for parameter in parameters)
@@ -161,13 +165,13 @@ def _(distribution: tfd.NegativeBinomial, noise: _Noise) -> tf.Tensor:
 
 
 @_draw.register
-def _(distribution: tfd.Bernoulli, noise: _Noise) -> tf.Tensor:
+def _(distribution: tfd.Bernoulli, noise: _NoiseOfDraws) -> tf.Tensor:
     probs = distribution.probs_parameter()
     return tf.cast(noise(uniform, _full_shape(distribution), probs.dtype) < probs, distribution.dtype)
 
 
 @_draw.register
-def _(distribution: tfd.Categorical, noise: _Noise) -> tf.Tensor:
+def _(distribution: tfd.Categorical, noise: _NoiseOfDraws) -> tf.Tensor:
     probs = distribution.probs_parameter()
     return _inverse_cdf(probs, noise(uniform, _full_shape(distribution), probs.dtype), distribution.dtype)
 
@@ -179,14 +183,14 @@ def _inverse_cdf(probs: tf.Tensor, u: tf.Tensor, dtype: Any) -> tf.Tensor:
 
 
 @_draw.register
-def _(distribution: tfd.OneHotCategorical, noise: _Noise) -> tf.Tensor:
+def _(distribution: tfd.OneHotCategorical, noise: _NoiseOfDraws) -> tf.Tensor:
     probs = distribution.probs_parameter()
     index = _inverse_cdf(probs, noise(uniform, _full_shape(distribution)[:-1], probs.dtype), tf.int32)
     return tf.one_hot(index, tf.shape(probs)[-1], dtype=distribution.dtype)
 
 
 @_draw.register
-def _(distribution: tfd.RelaxedOneHotCategorical, noise: _Noise) -> tf.Tensor:
+def _(distribution: tfd.RelaxedOneHotCategorical, noise: _NoiseOfDraws) -> tf.Tensor:
     """Jang et al. (2017), "Categorical reparameterization with Gumbel-softmax", Eq. 2."""
     gumbel = -tf.math.log(-tf.math.log(noise(_open_uniform, _full_shape(distribution), distribution.dtype)))
     base = distribution.distribution
@@ -194,12 +198,12 @@ def _(distribution: tfd.RelaxedOneHotCategorical, noise: _Noise) -> tf.Tensor:
 
 
 @_draw.register
-def _(distribution: QuantizedLogistic, noise: _Noise) -> tf.Tensor:
+def _(distribution: QuantizedLogistic, noise: _NoiseOfDraws) -> tf.Tensor:
     return distribution.quantize(_draw(distribution.logistic, noise))
 
 
 @_draw.register
-def _(distribution: tfd.MixtureSameFamily, noise: _Noise) -> tf.Tensor:
+def _(distribution: tfd.MixtureSameFamily, noise: _NoiseOfDraws) -> tf.Tensor:
     """Draw every component, then the one to keep; where only TFP can (implicit gradients, broadcasting), TFP draws."""
     components, batch = distribution.components_distribution, distribution.batch_shape
     is_implicit = distribution.reparameterization_type == tfd.FULLY_REPARAMETERIZED
@@ -207,12 +211,12 @@ def _(distribution: tfd.MixtureSameFamily, noise: _Noise) -> tf.Tensor:
         return _draw.dispatch(object)(distribution, noise)
     probs = distribution.mixture_distribution.probs_parameter()
     u = noise(uniform, _full_shape(distribution)[: batch.rank], probs.dtype)
-    x = _draw(components, noise.fold_in(1))
+    x = _draw(components, noise.of(Stream.COMPONENTS))
     return tf.gather(x, _inverse_cdf(probs, u, tf.int32), axis=batch.rank + 1, batch_dims=batch.rank + 1)
 
 
 @_draw.register(tfd.BatchBroadcast.__bases__[0])  # what TFP makes of a distribution with Keras layers inside
-def _(distribution: tfd.BatchBroadcast, noise: _Noise) -> tf.Tensor:
+def _(distribution: tfd.BatchBroadcast, noise: _NoiseOfDraws) -> tf.Tensor:
     """Number the draws of a distribution without batch, those of a row in succession; TFP broadcasts other batches."""
     base = distribution.distribution
     if base.batch_shape.rank != 0:
@@ -220,14 +224,14 @@ def _(distribution: tfd.BatchBroadcast, noise: _Noise) -> tf.Tensor:
     batch = tf.unstack(distribution.with_shape if distribution.to_shape is None else distribution.to_shape)
     shape = [batch[0], noise.num_samples, *batch[1:]] if noise.has_rows else [noise.num_samples, *batch]
     draws_a_row = math.prod(shape[1:])
-    first_draw = tf.cast(noise.first_row, tf.int64) * tf.cast(draws_a_row, tf.int64)
-    draws = _draw(base, _Noise(shape[0] * draws_a_row, noise.seed, first_draw, has_rows=False))
+    first_draw = tf.cast(noise.noise.first_row, tf.int64) * tf.cast(draws_a_row, tf.int64)
+    draws = _draw(base, _NoiseOfDraws(shape[0] * draws_a_row, Noise(noise.noise.seed, first_draw), has_rows=False))
     draws = tf.reshape(draws, tf.concat([shape, tf.shape(draws)[1:]], 0))
     return tf.transpose(draws, [1, 0, *range(2, draws.shape.rank)]) if noise.has_rows else draws
 
 
 @_draw.register(tfd.TransformedDistribution.__bases__[0])  # what TFP makes of a bijector with Keras layers inside
-def _(distribution: tfd.TransformedDistribution, noise: _Noise) -> tf.Tensor:
+def _(distribution: tfd.TransformedDistribution, noise: _NoiseOfDraws) -> tf.Tensor:
     base = distribution.distribution
     if not base.batch_shape.is_compatible_with(distribution.batch_shape):  # the bijector adds a batch: TFP draws
         return _draw.dispatch(object)(distribution, noise)

@@ -3,26 +3,75 @@
 from __future__ import annotations
 
 import enum
-from typing import Any
+from typing import Any, NamedTuple
 
 import keras
 import numpy as np
 import tensorflow as tf
 
-__all__ = ["Stream", "as_seed", "fold_in"]
+__all__ = ["Noise", "Stream", "as_noise", "as_seed", "fold_in"]
 
 
 class Stream(enum.IntEnum):
-    """What noise is for: each purpose has a stream of its own below a seed (`fold_in(seed, Stream.ORDER, epoch)`)."""
+    """What noise is for. Each purpose has a stream of its own below a seed: see `Noise.of`.
 
-    TRAINING = 0
-    EVALUATION = 1
-    ORDER = 2
-    TRAINING_PIXELS = 3
-    EVALUATION_PIXELS = 4
-    LATENTS = 5
-    OBSERVATIONS = 6
-    UNSEEDED = 7
+    Streams are negative and the numbers of steps, epochs, rows and draws are not, so that no chain of streams and
+    numbers is another chain: no two purposes share a key.
+    """
+
+    TRAINING = -1
+    EVALUATION = -2
+    ORDER = -3
+    TRAINING_PIXELS = -4
+    EVALUATION_PIXELS = -5
+    PRIOR = -6
+    OBSERVATIONS = -7
+    UNSEEDED = -8
+    POSTERIOR = -9
+    PROPOSAL = -10
+    TRANSITIONS = -11
+    MOMENTUM = -12
+    ACCEPTANCE = -13
+    PARTS = -14
+    COMPONENTS = -15
+    ROWS = -16
+    CHOICES = -17
+
+
+class Noise(NamedTuple):
+    """Where noise comes from: a seed, and the global number of the first row that is drawn for.
+
+    Attributes:
+        seed: int32[2], see `as_seed`.
+        first_row: Int, global number of the first row of the batch.
+
+    Example:
+
+    >>> noise = as_noise(7).of(Stream.TRAINING, 3)
+    >>> kv.random.normal([2, 5], *noise).shape.as_list()
+    [2, 5]
+    """
+
+    seed: tf.Tensor
+    first_row: tf.Tensor | int = 0
+
+    def of(self, stream: Stream, *numbers: Any) -> Noise:
+        """Return the noise for one purpose, and for the step, epoch or draw of that purpose that `numbers` name.
+
+        Args:
+            stream: The purpose.
+            *numbers: Ints, not negative.
+        """
+        return Noise(fold_in(self.seed, stream, *numbers), self.first_row)
+
+
+def as_noise(seed: Any, first_row: Any = 0) -> Noise:
+    """Return `seed` and `first_row` as `Noise`; a `Noise` is returned as it is.
+
+    Raises:
+        TypeError: if `seed` is neither a `Noise` nor a seed, see `as_seed`.
+    """
+    return seed if isinstance(seed, Noise) else Noise(as_seed(seed), first_row)
 
 
 def as_seed(seed: Any) -> tf.Tensor:
@@ -59,7 +108,7 @@ def as_seed(seed: Any) -> tf.Tensor:
 
 
 def fold_in(seed: Any, *data: Any) -> tf.Tensor:
-    """Return the seed of the stream numbered `data` below `seed` (int32[2])."""
+    """Return the seed numbered `data` below `seed`, int32[2]; callers outside this folder use `Noise.of`."""
     seed = as_seed(seed)
     for number in data:
         seed = tf.random.experimental.stateless_fold_in(seed, tf.cast(number, tf.int32), alg="philox")

@@ -4,18 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import tensorflow as tf
 from tensorflow_probability import distributions as tfd
 
 from keras_vae import random
-from keras_vae.distributions import AutoregressiveFlow
+from keras_vae.distributions import AutoregressiveFlow, latents
+from keras_vae.protocols import LatentVariableModel
 from keras_vae.saving.atomic import new_folder
-
-if TYPE_CHECKING:
-    from keras_vae.models import VAE
 
 __all__ = ["export", "export_decoder", "parameters"]
 
@@ -46,7 +44,7 @@ def parameters(distribution: tfd.Distribution) -> dict[str, tf.Tensor]:
     return {name: tf.convert_to_tensor(value, dtype) for name, value in values.items() if value is not None}
 
 
-def export_decoder(vae: VAE, path: str | Path) -> Path:
+def export_decoder(vae: LatentVariableModel, path: str | Path) -> Path:
     """Export the decoder alone: signature `decode` (default), z [B, D] -> parameters and `mean` of p(x|z).
 
     Args:
@@ -59,7 +57,7 @@ def export_decoder(vae: VAE, path: str | Path) -> Path:
     return _write(path, {"decode": _decode(vae)})
 
 
-def export(vae: VAE, path: str | Path) -> Path:
+def export(vae: LatentVariableModel, path: str | Path) -> Path:
     """Export the whole model as a SavedModel with one signature a method.
 
     * `decode` (default): z [B, D] -> parameters and `mean` of p(x|z);
@@ -67,6 +65,8 @@ def export(vae: VAE, path: str | Path) -> Path:
     * `reconstruct`: x -> `mean` of p(x|z) at the mean of q(z|x);
     * `sample`: num_samples [], seed int32[2] -> x, the same as `vae.sample`;
     * `elbo`: x, seed int32[2] -> elbo [B] in nats, from one posterior draw.
+
+    A model with several latents takes `z0`, `z1`, ... (or their names) and returns `z0_mean` and the like.
 
     Args:
         vae: built model.
@@ -80,7 +80,11 @@ def export(vae: VAE, path: str | Path) -> Path:
 
     def encode(x: tf.Tensor) -> dict[str, tf.Tensor]:
         q_z = vae.encode(x)
-        return {**parameters(q_z), "mean": q_z.mean()}
+        parts = dict(zip(latents.latent_names(q_z), tf.nest.flatten(q_z), strict=True))
+        values = {name: {**parameters(part), "mean": part.mean()} for name, part in parts.items()}
+        if list(values) == ["z"]:
+            return values["z"]
+        return {f"{latent}_{name}": value for latent in values for name, value in values[latent].items()}
 
     functions = {
         "decode": _decode(vae),
@@ -96,12 +100,18 @@ def export(vae: VAE, path: str | Path) -> Path:
     return _write(path, functions)
 
 
-def _decode(vae: VAE) -> Any:
-    def decode(z: tf.Tensor) -> dict[str, tf.Tensor]:
-        p_x = vae.decode(z)
+def _decode(vae: LatentVariableModel) -> Any:
+    p_z = vae.prior_distribution()
+    specs = [
+        tf.TensorSpec([None, *part.event_shape], part.dtype, name=name)
+        for name, part in zip(latents.latent_names(p_z), tf.nest.flatten(p_z), strict=True)
+    ]
+
+    def decode(*parts: tf.Tensor) -> dict[str, tf.Tensor]:
+        p_x = vae.decode(tf.nest.pack_sequence_as(p_z, parts))
         return {**parameters(p_x), "mean": p_x.mean()}
 
-    return _function(decode, tf.TensorSpec([None, vae.latent_dim], tf.float32, name="z"))
+    return _function(decode, *specs)
 
 
 def _function(function: Callable, *signature: tf.TensorSpec) -> Any:
@@ -128,9 +138,11 @@ def _write(path: str | Path, functions: dict[str, Any]) -> Path:
 
 def _compare(loaded: Any, decode: Any) -> None:
     """Raise if the file's `decode` does not give what the model's does."""
-    (spec,) = decode.input_signature
-    z = random.normal([3, *spec.shape[1:]], seed=0)
-    expected = decode(z)
-    for name, value in loaded.signatures["decode"](z=z).items():
+    z = {
+        spec.name: tf.cast(random.normal([3, *spec.shape[1:]], seed=i), spec.dtype)
+        for i, spec in enumerate(decode.input_signature)
+    }
+    expected = decode(*z.values())
+    for name, value in loaded.signatures["decode"](**z).items():
         message = f"The exported decoder differs from the model's in {name!r}."
         np.testing.assert_allclose(value, expected[name], rtol=1e-4, atol=1e-5, err_msg=message)

@@ -61,14 +61,14 @@ class StopOnNonFinite(keras.callbacks.Callback):
     those before training.
 
     Args:
-        exact_step: whether the step reported is the very step, as with `keras_vae.training.train`, which stops
-            there; `fit` reports all steps of an execution (`steps_per_execution`) together.
+        exact_step: Bool, whether the step reported is the very step: training a VAE stops there. Other Keras models
+            report all steps of an execution (`steps_per_execution`) together: pass False for them.
 
     Attributes:
         message: None, or where training stopped: epoch and step (or steps), counted from 0.
     """
 
-    def __init__(self, exact_step: bool = False) -> None:
+    def __init__(self, exact_step: bool = True) -> None:
         super().__init__()
         self.exact_step = exact_step
         self.message: str | None = None

@@ -1,34 +1,25 @@
-"""The hand-written training loop: `tf.GradientTape` inside `tf.function`, a whole epoch in the graph.
+"""The training loop: `tf.GradientTape` inside `tf.function`, a whole epoch in the graph.
 
-It takes the same steps as `fit` (both call `VAE.train_step`, where the tape is), reads the same batches and
-reports to the same callbacks and metrics; what it saves is the way between the steps. Batches are gathered
-and encoded by TensorFlow some steps at a time, and those steps run as one XLA-compiled loop.
+`fit` is this loop. Each step is the model's `train_step`, where the tape is; the loop saves the way between the steps.
 """
 
 from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import keras
 import tensorflow as tf
 
-from keras_vae.data.images import Batches, as_batches
+from keras_vae.data import BatchedData, Batches, as_batches
+from keras_vae.training.steps import Steps
 
-if TYPE_CHECKING:
-    from keras_vae.models import VAE
-
-__all__ = ["train"]
-
-# Steps per XLA-compiled loop: enough to hide its start (13 and more were equally fast), as long as the batches
-# that wait for it stay small.
-_MAX_STEPS_PER_CHUNK = 32
-_MAX_BYTES_PER_CHUNK = 64 * 1024**2
+__all__ = ["evaluate_source", "train"]
 
 
 def train(
-    vae: VAE,
+    vae: Any,
     data: Any,
     epochs: int = 1,
     batch_size: int = 128,
@@ -37,15 +28,16 @@ def train(
     verbose: int = 1,
     steps_per_execution: int | None = None,
     initial_epoch: int = 0,
+    validation_freq: int | Sequence[int] = 1,
 ) -> keras.callbacks.History:
-    """Train a compiled VAE; the results are those of `fit` on the same batches, within float rounding.
+    """Train a compiled VAE; `fit` calls this.
 
     Training ends at the first step whose loss is not finite, and the last logs hold that loss.
 
     Args:
         vae: compiled model; `jit_compile` of its `compile` says whether steps go through XLA.
-        data: array, tensor, `keras_vae.data.Split` or unbatched `tf.data.Dataset`. Sets in memory are kept on
-            the device as one tensor.
+        data: array, tensor, tuple of x, y and sample weights, `keras_vae.data.Split`, unbatched `tf.data.Dataset`, or
+            `keras_vae.data.BatchedData`. Sets in memory are kept on the device as one tensor.
         epochs: number of the last epoch, plus one.
         batch_size: B; the last batch of an epoch holds what is left.
         validation_data: as `data`, or None.
@@ -54,6 +46,7 @@ def train(
         verbose: as in `fit`.
         steps_per_execution: steps between two returns to Python; None is the whole epoch.
         initial_epoch: where to start.
+        validation_freq: validate after every so many epochs, or after those that are named, counted from 1.
 
     Returns:
         `keras.callbacks.History`, as from `fit`.
@@ -63,17 +56,12 @@ def train(
     """
     if not vae.compiled:
         raise ValueError(f"Call `vae.compile()` before training. Received: vae.compiled={vae.compiled}")
-    batches = as_batches(data, batch_size, vae.seed)
-    _check(vae, batches)
-    if not vae.optimizer.built:
-        vae.optimizer.build(vae.trainable_variables)
-    runner = _runner(vae, batches, vae.train_step)
-    if validation_data is not None:
-        validation = as_batches(validation_data, batch_size, vae.seed, training=False)
-        _check(vae, validation)
-        validator = _runner(vae, validation, vae.test_step)
-
-    steps = batches.steps_per_epoch
+    source = _as_source(vae, data, batch_size)
+    validation = None if validation_data is None else _as_source(vae, validation_data, batch_size, training=False)
+    with vae.distribute_strategy.scope():
+        if not vae.optimizer.built:
+            vae.optimizer.build(vae.trainable_variables)
+    steps = source.steps_per_epoch
     callback_list = keras.callbacks.CallbackList(
         list(callbacks),
         add_history=True,
@@ -87,140 +75,62 @@ def train(
     callback_list.on_train_begin()
     logs: dict[str, float] = {}
     initial_epoch = getattr(vae, "_initial_epoch", None) or initial_epoch  # set by keras.callbacks.BackupAndRestore
-    epochs_in_life = int(vae.step) // steps  # a second training goes on with new orders and draws of pixels
+    # A second training goes on with new orders and draws of pixels.
+    first_epoch = int(tf.convert_to_tensor(vae.step)) // steps if steps else initial_epoch
     for epoch in range(initial_epoch, epochs):
         callback_list.on_epoch_begin(epoch)
-        logs = runner.run_epoch(
-            batches,
-            epochs_in_life + epoch - initial_epoch,
+        runner = _steps(vae, source, vae.train_step)  # here, as a callback may have changed the model
+        steps_done, logs = runner.run_epoch(
+            source,
+            first_epoch + epoch - initial_epoch,
+            steps,
             steps_per_execution or steps,
             callback_list.on_train_batch_begin,
             callback_list.on_train_batch_end,
         )
-        if validation_data is not None and not vae.stop_training:
-            callback_list.on_test_begin()
-            validation_logs = validator.run_epoch(validation, 0, validation.steps_per_epoch)
-            callback_list.on_test_end(validation_logs)
+        source.on_epoch_end()
+        if not steps_done:
+            raise ValueError(f"The data ended before epoch {epoch}: pass fewer epochs. Received: epochs={epochs}")
+        due = (epoch + 1) % validation_freq == 0 if isinstance(validation_freq, int) else epoch + 1 in validation_freq
+        if validation is not None and due and not vae.stop_training:
+            validation_logs = evaluate_source(vae, validation, callback_list)
             logs |= {f"val_{name}": value for name, value in validation_logs.items()}
         callback_list.on_epoch_end(epoch, logs)
         if vae.stop_training or not math.isfinite(logs["loss"]):
             break
-    vae.optimizer.finalize_variable_values(vae.trainable_variables)
+    if epochs > initial_epoch:
+        with vae.distribute_strategy.scope():
+            vae.optimizer.finalize_variable_values(vae.trainable_variables)
     callback_list.on_train_end(logs)
     return vae.history
 
 
-def _check(vae: VAE, batches: Batches) -> None:
-    """Check a whole array, or the first batch of what is encoded or streamed, against the likelihood's support."""
-    whole = batches.split.in_memory and batches.split.pixels is None
-    vae.check(batches.split.images if whole else batches.split.head(batches.batch_size))
+def evaluate_source(
+    vae: Any, source: Batches | BatchedData, callback_list: keras.callbacks.CallbackList
+) -> dict[str, float]:
+    """Return the metrics of a model over batches in their order, with noise that depends on seed and row alone."""
+    callback_list.on_test_begin()
+    runner = _steps(vae, source, vae.test_step)
+    _, logs = runner.run_epoch(
+        source,
+        0,
+        source.steps_per_epoch,
+        None,
+        callback_list.on_test_batch_begin,
+        callback_list.on_test_batch_end,
+    )
+    callback_list.on_test_end(logs)
+    return logs
 
 
-def _runner(vae: VAE, batches: Batches, step: Callable) -> _Runner:
-    """Return the model's runner for this kind of data, compiled on an earlier call if there was one."""
-    split = batches.split
-    spec = tf.TensorSpec(split.images.shape, split.images.dtype) if split.in_memory else split.images.element_spec
-    seed = tuple(batches.seed.numpy().tolist())
-    key = (step.__name__, spec, split.num_examples, split.pixels, batches.batch_size, seed, batches.training)
-    if key not in vae._runners:
-        vae._runners[key] = _Runner(vae, batches, step)
-    return vae._runners[key]
+def _as_source(vae: Any, data: Any, batch_size: int, training: bool = True) -> Batches | BatchedData:
+    """Return the data as batches, after a check against the likelihood's support."""
+    is_source = isinstance(data, Batches | BatchedData)
+    source = data if is_source else as_batches(data, batch_size, vae.seed, training)
+    vae.check(source.head())
+    return source
 
 
-class _Runner:
-    """Runs steps in the graph, over any data of the kind of the `batches` it was made for."""
-
-    def __init__(self, vae: VAE, batches: Batches, step: Callable):
-        self.vae, self.rows = vae, batches.rows
-        self.num_examples, self.batch_size = batches.split.num_examples, batches.batch_size
-        self.names = [metric.name for metric in vae.metrics]
-
-        def named_step(x: tf.Tensor) -> dict[str, tf.Tensor]:
-            logs = step(x)
-            return {name: logs[name] for name in self.names}
-
-        self.one_step = named_step
-        self.step = tf.function(named_step, jit_compile=vae.jit_compile, autograph=False, reduce_retracing=True)
-        self.steps = tf.function(self._steps_on_device, jit_compile=vae.jit_compile, autograph=False)
-        self.run = tf.function(self._run if batches.split.in_memory else self._run_stream, autograph=False)
-
-    def run_epoch(
-        self,
-        batches: Batches,
-        epoch: int,
-        steps_per_execution: int,
-        on_begin: Callable[[int], Any] = lambda step: None,
-        on_end: Callable[[int, dict], Any] = lambda step, logs: None,
-    ) -> dict[str, float]:
-        """Run one epoch and return its logs, or those up to the first loss that is not finite."""
-        self.vae.reset_metrics()
-        if batches.split.in_memory:
-            source: tuple = (batches.split.images, batches.order(tf.constant(epoch)))
-        else:
-            source = (iter(batches.epoch(epoch)),)
-        logs: dict[str, float] = {}
-        for first in range(0, batches.steps_per_epoch, steps_per_execution):
-            last = min(first + steps_per_execution, batches.steps_per_epoch)
-            on_begin(first)
-            steps_done, values = self.run(*source, tf.constant(epoch), tf.constant(first), tf.constant(last))
-            logs = {name: float(values[name]) for name in self.names}
-            on_end(int(steps_done) - 1, logs)
-            if int(steps_done) < last or self.vae.stop_training:
-                break
-        return logs
-
-    def _go_on(self, logs: dict[str, tf.Tensor]) -> tf.Tensor:
-        return tf.math.is_finite(logs["loss"])
-
-    def _no_logs(self) -> dict[str, tf.Tensor]:
-        return {name: tf.constant(0.0) for name in self.names}
-
-    def _steps_on_device(self, x: tf.Tensor, num_steps: tf.Tensor) -> tuple[tf.Tensor, dict[str, tf.Tensor]]:
-        """Take the first `num_steps` of the steps whose batches are x [steps, B, *event]."""
-        return tf.while_loop(
-            lambda i, logs: (i < num_steps) & self._go_on(logs),
-            lambda i, logs: (i + 1, self.one_step(x[i])),
-            (tf.constant(0), self._no_logs()),
-        )
-
-    def _steps_per_chunk(self, batch: tf.Tensor) -> int:
-        bytes_per_batch = self.batch_size * math.prod(batch.shape[1:]) * batch.dtype.size
-        full_steps = self.num_examples // self.batch_size
-        return max(1, min(_MAX_STEPS_PER_CHUNK, full_steps, _MAX_BYTES_PER_CHUNK // bytes_per_batch))
-
-    def _run(
-        self, images: tf.Tensor, order: tf.Tensor, epoch: tf.Tensor, first: tf.Tensor, last: tf.Tensor
-    ) -> tuple[tf.Tensor, dict[str, tf.Tensor]]:
-        """Take steps first ... last-1 of an epoch, or up to the first loss that is not finite."""
-        batch_size = self.batch_size
-        full_steps, rest = divmod(self.num_examples, batch_size)
-        chunk = self._steps_per_chunk(self.rows(order, epoch, 0, batch_size, images))
-
-        def body(step: tf.Tensor, logs: dict[str, tf.Tensor]) -> tuple[tf.Tensor, dict[str, tf.Tensor]]:
-            x = self.rows(order, epoch, step * batch_size, chunk * batch_size, images)
-            x = tf.reshape(x, [chunk, batch_size, *x.shape[1:]])
-            done, logs = self.steps(x, tf.minimum(chunk, tf.minimum(last, full_steps) - step))
-            return step + done, logs
-
-        def last_step(step: tf.Tensor) -> tuple[tf.Tensor, dict[str, tf.Tensor]]:
-            return step + 1, self.step(self.rows(order, epoch, full_steps * batch_size, rest, images))
-
-        step, logs = tf.while_loop(
-            lambda step, logs: (step < tf.minimum(last, full_steps)) & self._go_on(logs),
-            body,
-            (first, self._no_logs()),
-        )
-        if not rest:
-            return step, logs
-        at_rest = (step == full_steps) & (last > full_steps) & self._go_on(logs)
-        return tf.cond(at_rest, lambda: last_step(step), lambda: (step, logs))
-
-    def _run_stream(
-        self, iterator: Any, epoch: tf.Tensor, first: tf.Tensor, last: tf.Tensor
-    ) -> tuple[tf.Tensor, dict[str, tf.Tensor]]:
-        """As `_run`, from an iterator."""
-        return tf.while_loop(
-            lambda step, logs: (step < last) & self._go_on(logs),
-            lambda step, logs: (step + 1, self.step(next(iterator))),
-            (first, self._no_logs()),
-        )
+def _steps(vae: Any, source: Batches | BatchedData, step: Callable) -> Steps:
+    """Return the model's steps over this kind of data, compiled on an earlier call if there was one."""
+    return vae.compiled_function((step.__name__, source.kind), lambda: Steps(vae, source, step))

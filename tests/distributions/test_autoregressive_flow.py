@@ -174,7 +174,7 @@ def test_the_path_gradient_is_that_of_the_density_with_stopped_parameters():
     with tf.GradientTape(persistent=True) as tape:
         twin = q.copy(context=tf.convert_to_tensor(context))
         z = random.sample(twin, 2, 3)
-        total = tf.reduce_sum(kv.objectives.gradients.log_prob_of_draws(twin, z))
+        total = tf.reduce_sum(kv.objectives.estimators.log_prob_of_draws(twin, z))
     point = tf.Variable(z)
     with tf.GradientTape() as at_point:
         log_q = tf.reduce_sum(q.log_prob(tf.identity(point)))

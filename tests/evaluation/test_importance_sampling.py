@@ -72,7 +72,9 @@ def test_any_number_of_samples_is_the_mean_of_that_many_weights(x, stretched, nu
     chunks = {3: [3], 50: [50], 120: [50, 50, 20]}[num_samples]
     log_w = tf.concat(
         [
-            kv.evaluation.log_importance_weights(stretched, x, size, kv.random.fold_in(5, number))
+            kv.evaluation.log_importance_weights(
+                stretched, x, size, kv.random.as_noise(5).of(kv.random.Stream.PROPOSAL, number)
+            )
             for number, size in enumerate(chunks)
         ],
         axis=0,

@@ -73,7 +73,7 @@ def test_metrics_have_their_documented_sign_and_unit(compiled, binary_images):
 def test_evaluate_does_not_depend_on_the_batch_size(make_vae, binary_images, batch_size):
     vae = make_vae()
     vae.compile("adam", jit_compile=False)
-    whole = vae.elbo(binary_images, seed=kv.random.fold_in(vae.seed, kv.random.Stream.EVALUATION)).numpy().mean()
+    whole = vae.elbo(binary_images, seed=kv.random.as_noise(vae.seed).of(kv.random.Stream.EVALUATION)).numpy().mean()
     elbo = vae.evaluate(binary_images, batch_size=batch_size, verbose=0, return_dict=True)["elbo"]
     assert elbo == pytest.approx(whole, rel=1e-6)
 
@@ -101,7 +101,7 @@ def test_evaluate_takes_weights_without_labels_and_in_columns(make_vae, binary_i
     vae = make_vae()
     vae.compile("adam", jit_compile=False)
     weight = np.arange(300.0)
-    seed = kv.random.fold_in(vae.seed, kv.random.Stream.EVALUATION)
+    seed = kv.random.as_noise(vae.seed).of(kv.random.Stream.EVALUATION)
     expected = np.average(vae.elbo(binary_images, seed=seed), weights=weight)
     logs = vae.evaluate(binary_images, sample_weight=weight, verbose=0, return_dict=True)
     assert logs["elbo"] == pytest.approx(expected, rel=1e-5)
@@ -115,7 +115,7 @@ def test_endless_data_sets_take_exactly_the_steps_asked_for(make_vae, binary_ima
     endless = tf.data.Dataset.from_tensor_slices(binary_images).batch(20).repeat()
     vae.fit(endless, steps_per_epoch=10, epochs=3, verbose=0)
     assert int(vae.step) == 30
-    first_rows = vae.elbo(binary_images[:60], seed=kv.random.fold_in(vae.seed, kv.random.Stream.EVALUATION))
+    first_rows = vae.elbo(binary_images[:60], seed=kv.random.as_noise(vae.seed).of(kv.random.Stream.EVALUATION))
     elbo = vae.evaluate(endless, steps=3, verbose=0, return_dict=True)["elbo"]
     assert elbo == pytest.approx(np.mean(first_rows), rel=1e-5)
 
@@ -137,9 +137,9 @@ def test_a_second_fit_goes_on_with_new_orders_and_noise(make_vae, binary_images)
 
 def test_a_second_fit_does_not_trace_again(compiled, binary_images):
     compiled.fit(binary_images, verbose=0)
-    runners = dict(compiled._runners)
+    runners = dict(compiled._compiled_functions)
     compiled.fit(1 - binary_images, verbose=0)
-    assert dict(compiled._runners) == runners
+    assert dict(compiled._compiled_functions) == runners
     assert all(runner.run.experimental_get_tracing_count() == 1 for runner in runners.values())
 
 
@@ -285,7 +285,7 @@ def test_sample_is_ancestral(make_vae):
     vae = make_vae()
     x, means = vae.sample(4_000, seed=7).numpy(), vae.sample(4_000, seed=7, mean=True).numpy()
     assert set(np.unique(x)) == {0.0, 1.0}
-    z = kv.random.sample(vae.prior(), 4_000, kv.random.fold_in(7, kv.random.Stream.LATENTS))
+    z = kv.random.sample(vae.prior(), 4_000, kv.random.as_noise(7).of(kv.random.Stream.PRIOR))
     np.testing.assert_array_equal(means, vae.decode(z).mean())
     standard_error = np.sqrt(np.mean(means * (1 - means), axis=0) / 4_000)
     assert np.all(np.abs(x.mean(axis=0) - means.mean(axis=0)) < 4 * standard_error)

@@ -191,8 +191,9 @@ def test_noise_of_other_seeds_streams_and_rows_is_uncorrelated(name):
     noise = generator(shape, 0)
     assert_uncorrelated(noise, generator(shape, 1))
     assert_uncorrelated(noise, generator(shape, 2**32))
-    assert_uncorrelated(noise, generator(shape, random.fold_in(0, 0)))
-    assert_uncorrelated(generator(shape, random.fold_in(0, 1)), generator(shape, random.fold_in(0, 2)))
+    of_rows = [generator(shape, *random.as_noise(0).of(random.Stream.ROWS, number)) for number in range(3)]
+    assert_uncorrelated(noise, of_rows[0])
+    assert_uncorrelated(of_rows[1], of_rows[2])
     assert_uncorrelated(noise[1:], noise[:-1])
 
 

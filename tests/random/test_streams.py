@@ -8,6 +8,8 @@ import pytest
 import tensorflow as tf
 
 from keras_vae import random
+from keras_vae.random import Noise, Stream
+from keras_vae.random.streams import fold_in
 
 
 def words(seed):
@@ -80,25 +82,46 @@ def test_as_seed_refuses_what_is_no_seed(seed):
 
 
 def test_fold_in_of_nothing_is_the_seed():
-    np.testing.assert_array_equal(random.fold_in(7), random.as_seed(7))
+    np.testing.assert_array_equal(fold_in(7), random.as_seed(7))
 
 
 def test_fold_in_of_two_numbers_is_fold_in_twice():
-    np.testing.assert_array_equal(random.fold_in(7, 1, 2), random.fold_in(random.fold_in(7, 1), 2))
+    np.testing.assert_array_equal(fold_in(7, 1, 2), fold_in(fold_in(7, 1), 2))
 
 
 def test_fold_in_depends_on_the_order_of_its_numbers():
-    assert words(random.fold_in(7, 1, 2)) != words(random.fold_in(7, 2, 1))
+    assert words(fold_in(7, 1, 2)) != words(fold_in(7, 2, 1))
 
 
 def test_fold_in_gives_every_seed_and_number_another_stream():
     """A collision among 400 streams of 64 bits has probability 400**2 / 2**65 = 4e-15."""
-    streams = {words(random.fold_in(seed, number)) for seed, number in itertools.product(range(20), range(-10, 10))}
+    streams = {words(fold_in(seed, number)) for seed, number in itertools.product(range(20), range(-10, 10))}
     assert len(streams) == 400
 
 
 @pytest.mark.parametrize("jit_compile", [False, True])
 def test_fold_in_is_the_same_in_graphs(jit_compile):
-    graph = tf.function(random.fold_in, jit_compile=jit_compile)
-    expected = random.fold_in(7, 3, 5)
+    graph = tf.function(fold_in, jit_compile=jit_compile)
+    expected = fold_in(7, 3, 5)
     np.testing.assert_array_equal(graph(random.as_seed(7), tf.constant(3), tf.constant(5)), expected)
+
+
+def test_no_chain_of_streams_and_numbers_is_another_chain():
+    """Steps, epochs, rows and draws of each purpose, one and two purposes deep: no two share a key."""
+    purposes = [(stream, *numbers) for stream in Stream for numbers in [(), *((n,) for n in range(12))]]
+    chains = {words(random.as_noise(7).of(*purpose).seed): (purpose,) for purpose in purposes}
+    for outer, inner in itertools.product(purposes[:: len(Stream) - 1], purposes):
+        chains[words(random.as_noise(7).of(*outer).of(*inner).seed)] = (outer, inner)
+    assert len(chains) == len(purposes) * (1 + len(purposes[:: len(Stream) - 1]))
+
+
+def test_streams_are_negative_as_no_number_of_a_step_or_row_is():
+    assert all(stream < 0 for stream in Stream)
+    assert len({int(stream) for stream in Stream}) == len(Stream)
+
+
+def test_noise_keeps_its_first_row_below_every_purpose():
+    noise = random.as_noise(7, 30).of(Stream.TRAINING, 3).of(Stream.POSTERIOR)
+    assert noise.first_row == 30
+    assert isinstance(noise, Noise)
+    assert random.as_noise(noise) is noise

@@ -12,6 +12,7 @@ import numpy as np
 import tensorflow as tf
 
 from keras_vae import random
+from keras_vae.random.streams import fold_in
 from keras_vae.registration import register
 
 __all__ = ["AutoregressiveNetwork"]
@@ -163,8 +164,8 @@ class AutoregressiveNetwork(keras.layers.Layer):
 
     def _degrees(self, size: int) -> list[np.ndarray]:
         """Return the degrees of the inputs, and of the units of each hidden layer (Germain et al., Sec. 4)."""
-        uniform = [
-            np.asarray(random.uniform([units], random.fold_in(self.seed, k)))
+        uniform = [  # of all that the layer's seed is for; masks are not saved, so files depend on these very keys
+            np.asarray(random.uniform([units], fold_in(self.seed, k)))
             for k, units in enumerate([size, *self.hidden_units])
         ]
         orders = {

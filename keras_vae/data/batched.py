@@ -1,0 +1,163 @@
+"""Batches that the user made: a `tf.data.Dataset`, a `keras.utils.PyDataset` or a generator of them."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Callable, Iterable, Iterator
+from typing import Any
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from keras_vae.protocols import Batch, as_batch
+from keras_vae.random import Stream, as_noise
+
+__all__ = ["BatchedData", "as_batched_data"]
+
+
+class BatchedData:
+    """A stream of batches, each x, (x,), (x, y) or (x, y, sample_weight).
+
+    Args:
+        first: The first batch, for a look at the data.
+        epoch: Function of the epoch's number that returns the batches of one pass, a `tf.data.Dataset`.
+        steps_per_epoch: Int, or None: as many as there are.
+        endless: Bool, whether an epoch goes on where the one before has ended, instead of starting again.
+        on_epoch_end: Function called after each epoch.
+    """
+
+    in_memory = False
+
+    def __init__(
+        self,
+        first: Any,
+        epoch: Callable[[int], tf.data.Dataset],
+        steps_per_epoch: int | None,
+        endless: bool = False,
+        on_epoch_end: Callable[[], Any] = lambda: None,
+    ):
+        self.first = as_batch(first)
+        self.epoch = epoch
+        self.steps_per_epoch = steps_per_epoch
+        self.endless = endless
+        self.on_epoch_end = on_epoch_end
+        self._iterator: Any = None
+
+    @property
+    def kind(self) -> Any:
+        """What a compiled loop over this data depends on."""
+        return ("batched", *(None if part is None else _spec(part) for part in self.first))
+
+    @property
+    def spec(self) -> Any:
+        """The shapes and dtypes of one batch."""
+        return self.first.map(_spec)
+
+    def head(self) -> tf.Tensor:
+        """Return x of the first batch."""
+        return self.first.x
+
+    def iterator(self, epoch: int) -> Any:
+        """Return the iterator over the batches of `epoch`."""
+        if self._iterator is None or not self.endless:
+            self._iterator = iter(self.epoch(epoch))
+        return self._iterator
+
+
+def as_batched_data(data: Any, seed: Any, steps: int | None = None, shuffle: bool = True) -> BatchedData:
+    """Return batches of a batched `tf.data.Dataset`, a `keras.utils.PyDataset`, or an iterable of batches.
+
+    Args:
+        data: The batches.
+        seed: Base of the order of a `PyDataset`, see `keras_vae.random.as_seed`.
+        steps: Int, steps of an epoch, over which the data runs on; None for a pass over the data.
+        shuffle: Bool, whether each epoch has its own order of the batches of a `PyDataset`. A data set has the order
+            that the user gave it.
+
+    Raises:
+        ValueError: if there is no batch.
+        TypeError: if `data` is none of these.
+    """
+    if isinstance(data, tf.data.Dataset):
+        length = int(data.cardinality())
+        first = _first(data.take(1))
+        known = steps or (length if length >= 0 else None)
+        if length == tf.data.INFINITE_CARDINALITY and steps is None:
+            raise ValueError("An endless data set needs `steps_per_epoch`. Received: steps_per_epoch=None")
+        return BatchedData(first, lambda epoch: data if steps is None else data.repeat(), known, steps is not None)
+    if isinstance(data, keras.utils.PyDataset):
+        return _of_py_dataset(data, seed, steps, shuffle)
+    if isinstance(data, Iterable):
+        batches = iter(data)
+        first = _first(batches)
+        rest = itertools.chain([first], batches)
+        dataset = _generated(first, lambda: rest)
+        return BatchedData(first, lambda epoch: dataset, steps, endless=True)
+    raise TypeError(
+        "The data must be an array, a tf.data.Dataset, a keras.utils.PyDataset or a generator of batches. "
+        f"Received: {type(data).__name__}"
+    )
+
+
+def _of_py_dataset(data: keras.utils.PyDataset, seed: Any, steps: int | None, shuffle: bool) -> BatchedData:
+    """Number the batches of each epoch, in an order of its own, and fetch them with as many threads as `data` has."""
+    length = data.num_batches
+    if not length:
+        raise ValueError(f"A PyDataset needs a known number of batches, 1 or more. Received: num_batches={length}")
+    first = data[0]
+
+    def epoch(number: int) -> tf.data.Dataset:
+        order = tf.range(length)
+        if shuffle:
+            noise = as_noise(seed).of(Stream.ORDER, number)
+            order = tf.random.experimental.stateless_shuffle(order, noise.seed, alg="philox")
+        return _mapped(first, lambda i: data[int(i)], tf.data.Dataset.from_tensor_slices(order), max(data.workers, 1))
+
+    if steps is None:
+        return BatchedData(first, epoch, length, on_epoch_end=data.on_epoch_end)
+    numbers = tf.data.Dataset.counter()
+    passes = _generated(first, lambda: (batch for n in numbers for batch in epoch(int(n))))
+    return BatchedData(first, lambda _: passes, steps, endless=True, on_epoch_end=data.on_epoch_end)
+
+
+def _first(batches: Iterable) -> Any:
+    for batch in batches:
+        return batch
+    raise ValueError("The data must hold one batch or more. Received: none")
+
+
+def _spec(part: Any) -> tf.TensorSpec:
+    part = tf.convert_to_tensor(part)
+    return tf.TensorSpec([None, *part.shape[1:]], part.dtype)
+
+
+def _parts(batch: Any) -> list[Any]:
+    return [part for part in as_batch(batch) if part is not None]
+
+
+def _generated(first: Any, batches: Callable[[], Iterator]) -> tf.data.Dataset:
+    """Return the data set of what the iterator of `batches()` gives, whose form is that of `first`."""
+    specs = tuple(_spec(part) for part in _parts(first))
+    flat = tf.data.Dataset.from_generator(lambda: (tuple(_parts(batch)) for batch in batches()), output_signature=specs)
+    return flat.map(lambda *parts: _like(first, parts)).prefetch(2)
+
+
+def _mapped(first: Any, fetch: Callable, indices: tf.data.Dataset, threads: int) -> tf.data.Dataset:
+    specs = [_spec(part) for part in _parts(first)]
+
+    def batch(index: tf.Tensor) -> Batch:
+        parts = tf.numpy_function(
+            lambda i: [np.asarray(p, s.dtype.as_numpy_dtype) for p, s in zip(_parts(fetch(i)), specs, strict=True)],
+            [index],
+            [spec.dtype for spec in specs],
+        )
+        return _like(first, [tf.ensure_shape(part, spec.shape) for part, spec in zip(parts, specs, strict=True)])
+
+    return indices.map(batch, num_parallel_calls=threads, deterministic=True).prefetch(2)
+
+
+def _like(first: Any, parts: Any) -> Batch:
+    """Return `parts` as a batch that has the parts that `first` has."""
+    remaining = iter(parts)
+    return as_batch(first).map(lambda _: next(remaining))

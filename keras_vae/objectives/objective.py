@@ -1,0 +1,101 @@
+"""The base of all objectives."""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar
+
+import tensorflow as tf
+
+from keras_vae.objectives.estimators import ESTIMATORS
+from keras_vae.objectives.loss_terms import LossTerms
+from keras_vae.protocols import LatentDraws, LatentVariableModel, as_batch
+from keras_vae.random import as_noise
+
+__all__ = ["Objective"]
+
+
+class Objective:
+    """Function of the scored draws of z: a subclass overrides `terms`, which is arithmetic on log-probabilities.
+
+    The model runs its networks and hands out `LatentDraws`; the estimator that `gradient` names says where gradients
+    are stopped.
+
+    Args:
+        num_samples: Int, S, posterior draws per example.
+        gradient: Str, a name of `keras_vae.objectives.ESTIMATORS` that is among the class's `gradients`.
+
+    Attributes:
+        gradients: The names that `gradient` may have.
+        units: Dict, the unit of each metric that `terms` puts into `LossTerms.metrics` beside the usual ones.
+
+    Call arguments:
+        model: A `keras_vae.VAE`, or another `keras_vae.protocols.LatentVariableModel`.
+        x: Array [B, *event], a tuple (x, y, sample_weight) or a `keras_vae.protocols.Batch`.
+        seed: Noise of the posterior: see `keras_vae.random.as_seed`; or a `keras_vae.random.Noise`.
+        sample_weight: Array [B], or None.
+        first_row: Int, number of the first row of `x` in the global batch.
+        training: Bool, passed to the networks.
+
+    Returns:
+        `LossTerms`.
+
+    Raises:
+        ValueError: if an argument is out of range, or if the posterior is not reparameterised and `gradient` needs
+            that.
+
+    Example:
+
+    >>> class SquaredKL(Objective):
+    ...     units = {"squared_kl": "nats^2"}
+    ...     def terms(self, draws, sample_weight=None, step=0):
+    ...         log_likelihood = tf.reduce_mean(draws.log_likelihood, axis=0)
+    ...         kl = tf.reduce_mean(draws.log_posterior - draws.log_prior, axis=0)
+    ...         return LossTerms.of(kl**2 - log_likelihood, log_likelihood, kl, sample_weight, squared_kl=kl**2)
+    >>> vae = kv.VAE.for_images((4, 4, 1), latent_dim=2, objective=SquaredKL(), seed=0)
+    >>> sorted(vae.metric_units)
+    ['bits_per_dim', 'elbo', 'kl', 'loss', 'reconstruction_loss', 'squared_kl']
+    """
+
+    gradients: ClassVar[tuple[str, ...]] = tuple(ESTIMATORS)
+    units: ClassVar[dict[str, str]] = {}
+
+    def __init__(self, num_samples: int = 1, gradient: str = "pathwise"):
+        if num_samples < 1:
+            raise ValueError(f"`num_samples` must be 1 or more. Received: num_samples={num_samples}")
+        if gradient not in self.gradients:
+            raise ValueError(f"`gradient` must be one of {', '.join(self.gradients)}. Received: gradient={gradient!r}")
+        self.num_samples = num_samples
+        self.gradient = gradient
+
+    def __call__(
+        self,
+        model: LatentVariableModel,
+        x: Any,
+        seed: Any,
+        sample_weight: tf.Tensor | None = None,
+        first_row: Any = 0,
+        training: bool = False,
+    ) -> LossTerms:
+        batch = as_batch(x)
+        weight = batch.sample_weight if sample_weight is None else sample_weight
+        estimator = ESTIMATORS[self.gradient]()
+        draws = model.draw(batch, self.num_samples, as_noise(seed, first_row), estimator, training)
+        estimator.weigh(draws)
+        return self.terms(draws, weight, getattr(model, "step", 0))
+
+    def terms(self, draws: LatentDraws, sample_weight: tf.Tensor | None = None, step: Any = 0) -> LossTerms:
+        """Return the loss and what it is made of.
+
+        Args:
+            draws: What the model says of S draws of z for each example.
+            sample_weight: [B], or None.
+            step: Training steps taken, for schedules.
+        """
+        raise NotImplementedError(f"{type(self).__name__} must override `terms`.")
+
+    def get_config(self) -> dict[str, Any]:
+        return {"num_samples": self.num_samples, "gradient": self.gradient}
+
+    @classmethod
+    def from_config(cls, config: dict[str, Any]) -> Objective:
+        return cls(**config)

@@ -1,0 +1,123 @@
+"""What objectives, training, evaluation and export ask of a model, and the records that flow between them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, NamedTuple, Protocol
+
+import tensorflow as tf
+
+from keras_vae.distributions.support import Support
+from keras_vae.random import Noise
+
+__all__ = ["Batch", "LatentDraws", "LatentVariableModel", "as_batch"]
+
+
+class Batch(NamedTuple):
+    """Some examples; the tuple (x, y, sample_weight) that Keras hands to `train_step`.
+
+    Attributes:
+        x: [B, *event].
+        y: Labels or conditions [B, ...], or None.
+        sample_weight: [B], or None for equal weights.
+    """
+
+    x: Any
+    y: Any = None
+    sample_weight: Any = None
+
+    def map(self, function: Callable[[Any], Any]) -> Batch:
+        """Return the batch with `function` applied to every part that is there."""
+        return Batch(*(None if part is None else function(part) for part in self))
+
+
+def as_batch(data: Any) -> Batch:
+    """Return x, or the tuple (x,), (x, y) or (x, y, sample_weight) of Keras, as a `Batch`."""
+    if isinstance(data, Batch):
+        return data
+    return Batch(*data) if isinstance(data, tuple | list) else Batch(data)
+
+
+class LatentDraws(NamedTuple):
+    """What a model says of S draws of z for each example: an objective is arithmetic on it. All in nats.
+
+    Attributes:
+        z: [S, B, *latent], or a structure of such.
+        log_likelihood: log p(x|z), [S, B].
+        log_prior: log p(z), [S, B].
+        log_posterior: log q(z|x), [S, B].
+        kl: KL(q, p) of each latent by its name: [B], or [B, *latent] where its entries are independent under both. It
+            is the closed form or, for a pair without one, the mean of log q(z) - log p(z) over the draws.
+        entropy: H[q], [B], in closed form; None where there is none.
+    """
+
+    z: Any
+    log_likelihood: tf.Tensor
+    log_prior: tf.Tensor
+    log_posterior: tf.Tensor
+    kl: dict[str, tf.Tensor]
+    entropy: tf.Tensor | None
+
+
+class LatentVariableModel(Protocol):
+    """A model with x, latents z, and the three distributions q(z|x), p(z) and p(x|z).
+
+    Attributes:
+        event_shape: Shape of one x.
+        name: Name, for messages.
+        latent_shape: Shape of one z, or a structure of shapes.
+        latent_dim: Number of entries of one z.
+        support: The values of x that the likelihood scores.
+        is_normalized: Whether the likelihood's `log_prob` is a log-probability.
+        dequantized_levels: See `keras_vae.objectives.bits_per_dim`.
+        step: Training steps taken, int64.
+        variable_dtype: Dtype in which densities are computed.
+    """
+
+    name: str
+    event_shape: tuple[int, ...]
+    latent_shape: Any
+    latent_dim: int
+    support: Support
+    is_normalized: bool
+    dequantized_levels: int
+    step: Any
+    variable_dtype: Any
+
+    def encode(self, x: Any, training: bool = False) -> Any:
+        """Return q(z|x)."""
+
+    def prior_distribution(self) -> Any:
+        """Return p(z)."""
+
+    def decode(self, z: Any, training: bool = False) -> Any:
+        """Return p(x|z)."""
+
+    def log_likelihood(self, x: Any, z: Any, training: bool = False) -> tf.Tensor:
+        """Return log p(x|z), [S, B], of x [B, *event] at draws z [S, B, *latent]."""
+
+    def draw(
+        self, batch: Batch, num_samples: int, noise: Noise, estimator: Any = None, training: bool = False
+    ) -> LatentDraws:
+        """Run the networks once, draw z from q(z|x), and score it."""
+
+    def __call__(self, x: Any) -> tf.Tensor:
+        """Return the reconstruction [B, *event] at the mean of q(z|x)."""
+
+    def reconstruct(self, x: Any, seed: Any = None) -> tf.Tensor:
+        """Return the reconstruction [B, *event] at the mean of q(z|x) or, given a seed, at a draw."""
+
+    def sample(self, num_samples: Any, seed: Any = None, mean: bool = False) -> tf.Tensor:
+        """Return x [num_samples, *event] drawn from prior and likelihood."""
+
+    def elbo(self, x: Any, num_samples: int = 1, seed: Any = None) -> tf.Tensor:
+        """Return the ELBO of each example, [B]."""
+
+    def check(self, x: Any) -> tf.Tensor:
+        """Return `x` as a tensor, or raise if the model cannot score it."""
+
+    def compiled_function(self, key: Any, make: Callable[[], Any]) -> Any:
+        """Return what `make()` returned the first time that `key` was asked for."""
+
+    def uses_xla(self) -> bool:
+        """Return whether graphs are compiled with XLA."""

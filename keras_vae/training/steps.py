@@ -1,0 +1,197 @@
+"""Steps in the graph: many to a call, over batches in memory or streamed, on one replica or several.
+
+Batches in memory are gathered and encoded by TensorFlow some steps at a time, and on one replica those steps run as one
+XLA-compiled loop. Several replicas take each step together through `strategy.run`, each with its rows of the batch.
+"""
+
+from __future__ import annotations
+
+import itertools
+import math
+from collections.abc import Callable
+from typing import Any
+
+import tensorflow as tf
+
+from keras_vae.protocols import Batch, as_batch
+
+__all__ = ["Steps"]
+
+# Steps per XLA-compiled loop: enough to hide its start (13 and more were equally fast), as long as the batches
+# that wait for it stay small.
+_MAX_STEPS_PER_CHUNK = 32
+_MAX_BYTES_PER_CHUNK = 64 * 1024**2
+
+Logs = dict[str, tf.Tensor]
+
+
+class Steps:
+    """Runs `step` over any data of the kind that `source` is.
+
+    Args:
+        model: Compiled model.
+        source: `keras_vae.data.Batches` or `keras_vae.data.BatchedData`.
+        step: The model's `train_step` or `test_step`: function of a batch that returns the metrics so far.
+    """
+
+    def __init__(self, model: Any, source: Any, step: Callable):
+        self.model, self.strategy = model, model.distribute_strategy
+        self.names = self._names(source, step)
+        num_replicas = self.strategy.num_replicas_in_sync
+
+        def one_step(batch: Any) -> Logs:
+            if num_replicas == 1:
+                logs = step(batch)
+                return {name: tf.cast(logs[name], tf.float32) for name in self.names}
+            self.strategy.run(lambda batch: step(_own_rows(batch, num_replicas)), args=(batch,))
+            return {metric.name: tf.cast(metric.result(), tf.float32) for metric in model.metrics}
+
+        options: dict[str, Any] = {"autograph": False}
+        self.one_step = one_step
+        self.in_memory = source.in_memory and not model.run_eagerly
+        if model.run_eagerly:
+            self.run: Any = self._run_eagerly
+            return
+        if self.in_memory:
+            self.rows, self.batch_size = source.rows, source.batch_size
+            self.num_examples = source.split.num_examples
+        if num_replicas == 1:
+            self.step = tf.function(one_step, jit_compile=model.jit_compile, reduce_retracing=True, **options)
+            self.steps = tf.function(self._steps_on_device, jit_compile=model.jit_compile, **options)
+        else:  # a replica's step leaves its function to talk to the others: no function may stand between
+            self.step, self.steps = one_step, self._steps_on_device
+        self.run = tf.function(self._run if self.in_memory else self._run_stream, **options)
+
+    def _names(self, source: Any, step: Callable) -> list[str]:
+        """Return the names of what `step` reports; a step of the user's own may report more than metrics."""
+        names = [metric.name for metric in self.model.metrics]
+        own = getattr(type(self.model), step.__name__).__module__ != "keras_vae.models.objective_model"
+        if not own or self.strategy.num_replicas_in_sync > 1:
+            return names
+        reported = tf.function(step, autograph=False).get_concrete_function(source.spec).structured_outputs
+        return [*names, *(name for name in reported if name not in names)]
+
+    def run_epoch(
+        self,
+        source: Any,
+        epoch: int,
+        steps: int | None,
+        steps_per_execution: int | None = None,
+        on_begin: Callable[[int], Any] = lambda step: None,
+        on_end: Callable[[int, dict], Any] = lambda step, logs: None,
+    ) -> tuple[int, dict[str, float]]:
+        """Run up to `steps` steps of an epoch and return their number and the logs.
+
+        The epoch ends early at the first loss that is not finite, at the end of a stream, or where a callback asks for
+        it.
+        """
+        with self.strategy.scope():
+            self.model.reset_metrics()
+        if self.in_memory:
+            inputs: tuple = (source.split.tensors, source.order(tf.constant(epoch)), tf.constant(epoch))
+        else:
+            inputs = (source.iterator(epoch),)
+        logs: dict[str, float] = {}
+        first = 0
+        while steps is None or first < steps:
+            last = first + (steps_per_execution or steps or _MAX_STEPS_PER_CHUNK)
+            last = last if steps is None else min(last, steps)
+            on_begin(first)
+            steps_done, values = self.run(*inputs, tf.constant(first), tf.constant(last))
+            done = int(steps_done)
+            if done > first:
+                logs = {name: float(values[name]) for name in self.names}
+                on_end(done - 1, logs)
+            first = done
+            if done < last or self.model.stop_training:
+                break
+        return first, logs
+
+    def _go_on(self, logs: Logs) -> tf.Tensor:
+        return tf.math.is_finite(logs["loss"])
+
+    def _no_logs(self) -> Logs:
+        return {name: tf.constant(0.0) for name in self.names}
+
+    def _steps_on_device(self, batches: Any, num_steps: tf.Tensor) -> tuple[tf.Tensor, Logs]:
+        """Take the first `num_steps` of the steps whose batches are x [steps, B, *event] (and y, and weights)."""
+        return tf.while_loop(
+            lambda i, logs: (i < num_steps) & self._go_on(logs),
+            lambda i, logs: (i + 1, self.one_step(_map(batches, lambda part: part[i]))),
+            (tf.constant(0), self._no_logs()),
+        )
+
+    def _steps_per_chunk(self, batch: Any) -> int:
+        parts = [part for part in as_batch(batch) if part is not None]
+        bytes_per_batch = sum(self.batch_size * math.prod(part.shape[1:]) * part.dtype.size for part in parts)
+        full_steps = self.num_examples // self.batch_size
+        return max(1, min(_MAX_STEPS_PER_CHUNK, full_steps, _MAX_BYTES_PER_CHUNK // bytes_per_batch))
+
+    def _run(
+        self, tensors: Batch, order: tf.Tensor, epoch: tf.Tensor, first: tf.Tensor, last: tf.Tensor
+    ) -> tuple[tf.Tensor, Logs]:
+        """Take steps first ... last-1 of an epoch, or up to the first loss that is not finite."""
+        batch_size = self.batch_size
+        full_steps, rest = divmod(self.num_examples, batch_size)
+        chunk = self._steps_per_chunk(self.rows(order, epoch, 0, batch_size, tensors))
+
+        def body(step: tf.Tensor, logs: Logs) -> tuple[tf.Tensor, Logs]:
+            rows = self.rows(order, epoch, step * batch_size, chunk * batch_size, tensors)
+            batches = _map(rows, lambda part: tf.reshape(part, [chunk, batch_size, *part.shape[1:]]))
+            done, logs = self.steps(batches, tf.minimum(chunk, tf.minimum(last, full_steps) - step))
+            return step + done, logs
+
+        def last_step(step: tf.Tensor) -> tuple[tf.Tensor, Logs]:
+            return step + 1, self.step(self.rows(order, epoch, full_steps * batch_size, rest, tensors))
+
+        step, logs = tf.while_loop(
+            lambda step, logs: (step < tf.minimum(last, full_steps)) & self._go_on(logs),
+            body,
+            (first, self._no_logs()),
+        )
+        if not rest:
+            return step, logs
+        at_rest = (step == full_steps) & (last > full_steps) & self._go_on(logs)
+        return tf.cond(at_rest, lambda: last_step(step), lambda: (step, logs))
+
+    def _run_eagerly(self, iterator: Any, first: tf.Tensor, last: tf.Tensor) -> tuple[int, Logs]:
+        """As `_run_stream`, in Python."""
+        step, logs = int(first), self._no_logs()
+        for batch in itertools.islice(iterator, int(last) - step):
+            step, logs = step + 1, self.one_step(batch)
+            if not self._go_on(logs):
+                break
+        return step, logs
+
+    def _run_stream(self, iterator: Any, first: tf.Tensor, last: tf.Tensor) -> tuple[tf.Tensor, Logs]:
+        """As `_run`, from an iterator, and up to its end."""
+
+        def body(step: tf.Tensor, logs: Logs, there_is_more: tf.Tensor) -> tuple[tf.Tensor, Logs, tf.Tensor]:
+            batch = iterator.get_next_as_optional()
+            step, logs = tf.cond(
+                batch.has_value(), lambda: (step + 1, self.step(batch.get_value())), lambda: (step, logs)
+            )
+            return step, logs, batch.has_value()
+
+        step, logs, _ = tf.while_loop(
+            lambda step, logs, there_is_more: (step < last) & self._go_on(logs) & there_is_more,
+            body,
+            (first, self._no_logs(), tf.constant(True)),
+        )
+        return step, logs
+
+
+def _map(batch: Any, function: Callable[[tf.Tensor], tf.Tensor]) -> Any:
+    """Return x, or the tuple Keras hands on, with `function` applied to every part."""
+    return as_batch(batch).map(function) if isinstance(batch, tuple) else function(batch)
+
+
+def _own_rows(batch: Any, num_replicas: int) -> Any:
+    """Return this replica's rows of the global batch: consecutive ones, as evenly divided as can be."""
+    replica = tf.distribute.get_replica_context().replica_id_in_sync_group
+
+    def rows(part: tf.Tensor) -> tf.Tensor:
+        num_rows = tf.shape(part)[0]
+        return part[replica * num_rows // num_replicas : (replica + 1) * num_rows // num_replicas]
+
+    return _map(batch, rows)

@@ -1,0 +1,238 @@
+"""One way to fit: whatever holds the examples, the steps, their order and their noise are the same."""
+
+import json
+import pathlib
+import subprocess
+import sys
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+
+import keras_vae as kv
+
+
+class OnlyCallsSuper(kv.VAE):
+    def train_step(self, data):
+        return super().train_step(data)
+
+
+class Images(keras.utils.PyDataset):
+    """Batches of 32 of an array."""
+
+    def __init__(self, x, **kwargs):
+        super().__init__(**kwargs)
+        self.x = x
+
+    def __len__(self):
+        return -(-len(self.x) // 32)
+
+    def __getitem__(self, i):
+        return (self.x[32 * i : 32 * (i + 1)],)
+
+
+def trained(make_vae, data, cls=kv.VAE, keras_seed=0, compile_options=None, **options):
+    """Return the loss after every step and the weights at the end."""
+    parts, losses = make_vae(seed=3), []
+    vae = cls(parts.encoder, parts.decoder, parts.prior, seed=3)
+    vae.compile(keras.optimizers.Adam(0.01), jit_compile=False, steps_per_execution=1, **(compile_options or {}))
+    keras.utils.set_random_seed(keras_seed)
+    keep = keras.callbacks.LambdaCallback(on_train_batch_end=lambda batch, logs: losses.append(logs["loss"]))
+    vae.fit(*data, epochs=2, verbose=0, callbacks=[keep], **options)
+    return np.array(losses), vae.get_weights()
+
+
+def assert_same(first, second):
+    np.testing.assert_allclose(first[0], second[0], rtol=2e-6)
+    for a, b in zip(first[1], second[1], strict=True):
+        np.testing.assert_allclose(a, b, rtol=1e-4, atol=1e-6)
+
+
+@pytest.fixture(scope="module")
+def x():
+    return (np.random.default_rng(0).random((100, 4, 4, 1)) < 0.4).astype("float32")
+
+
+@pytest.fixture(scope="module")
+def shuffled(make_vae, x):
+    return trained(make_vae, (x,), batch_size=32)
+
+
+@pytest.fixture(scope="module")
+def in_order(make_vae, x):
+    return trained(make_vae, (x,), batch_size=32, shuffle=False)
+
+
+SHUFFLED = {
+    "labels": lambda x: ((x, np.arange(len(x))), {"batch_size": 32}),
+    "equal weights": lambda x: ((x,), {"batch_size": 32, "sample_weight": np.ones(len(x))}),
+    "another global seed": lambda x: ((x,), {"batch_size": 32, "keras_seed": 77}),
+    "train_step that only calls super": lambda x: ((x,), {"batch_size": 32, "cls": OnlyCallsSuper}),
+    "the package's data set": lambda x: ((kv.data.as_batches(x, 32, seed=3).dataset(),), {}),
+    "eager execution": lambda x: ((x,), {"batch_size": 32, "compile_options": {"run_eagerly": True}}),
+    "steps_per_epoch": lambda x: ((x,), {"batch_size": 32, "steps_per_epoch": 4}),
+    "part held out": lambda x: ((np.concatenate([x, x[:25]]),), {"batch_size": 32, "validation_split": 0.2}),
+}
+
+
+@pytest.mark.parametrize("form", SHUFFLED)
+def test_fit_takes_the_same_steps_on_shuffled_arrays(make_vae, x, shuffled, form):
+    data, options = SHUFFLED[form](x)
+    assert_same(trained(make_vae, data, **options), shuffled)
+
+
+IN_ORDER = {
+    "data set": lambda x: ((tf.data.Dataset.from_tensor_slices(x).batch(32),), {}),
+    "data set with labels": lambda x: ((tf.data.Dataset.from_tensor_slices((x, np.arange(100))).batch(32),), {}),
+    "data set of unknown length": lambda x: (
+        (tf.data.Dataset.from_tensor_slices(x).filter(lambda _: True).batch(32),),
+        {},
+    ),
+    "PyDataset": lambda x: ((Images(x),), {"shuffle": False}),
+    "PyDataset with workers": lambda x: ((Images(x, workers=3),), {"shuffle": False}),
+    "generator": lambda x: (((x[i : i + 32] for _ in range(2) for i in range(0, 100, 32)),), {"steps_per_epoch": 4}),
+    "generator of pairs": lambda x: (
+        (((x[i : i + 32], np.zeros(len(x[i : i + 32]))) for _ in range(2) for i in range(0, 100, 32)),),
+        {"steps_per_epoch": 4},
+    ),
+}
+
+
+@pytest.mark.parametrize("form", IN_ORDER)
+def test_fit_takes_the_same_steps_on_batches_in_order(make_vae, x, in_order, form):
+    data, options = IN_ORDER[form](x)
+    assert_same(trained(make_vae, data, **options), in_order)
+
+
+def test_a_py_dataset_has_an_order_of_its_own_each_epoch_whatever_the_global_seed(make_vae, x, in_order):
+    first, again = (trained(make_vae, (Images(x),), keras_seed=seed) for seed in (0, 1))
+    assert_same(first, again)
+    assert np.max(np.abs(first[0] - in_order[0])) > 1e-3
+
+
+REPLICAS = """
+import json, sys
+import numpy as np, tensorflow as tf
+tf.config.set_logical_device_configuration(
+    tf.config.list_physical_devices("CPU")[0], [tf.config.LogicalDeviceConfiguration()] * 2
+)
+import keras, keras_vae as kv
+sys.path.insert(0, ".")
+from conftest import make_vae
+x = (np.random.default_rng(0).random((100, 4, 4, 1)) < 0.4).astype("float32")
+strategy = tf.distribute.MirroredStrategy(["CPU:0", "CPU:1"])
+results = []
+for options in ({}, {"sample_weight": np.linspace(0.5, 2, 100)}):
+    with strategy.scope():
+        vae = make_vae.__wrapped__()(seed=3)
+        vae.compile(keras.optimizers.Adam(0.01), steps_per_execution=1)
+    losses = []
+    keep = keras.callbacks.LambdaCallback(on_train_batch_end=lambda batch, logs: losses.append(logs["loss"]))
+    vae.fit(x, batch_size=32, epochs=2, verbose=0, callbacks=[keep], **options)
+    evaluated = vae.evaluate(x[:75], batch_size=20, verbose=0, return_dict=True)
+    results.append([losses, [np.asarray(w).tolist() for w in vae.get_weights()], evaluated])
+print(json.dumps(results))
+"""
+
+
+def test_two_replicas_take_the_steps_of_one(make_vae, x, shuffled):
+    """Plain and weighted, with a last batch of 4; evaluation too."""
+    process = subprocess.run(
+        [sys.executable, "-c", REPLICAS],
+        cwd=pathlib.Path(kv.__file__).parents[1],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert process.returncode == 0, process.stderr[-3000:]
+    plain, weighted = json.loads(process.stdout.strip().splitlines()[-1])
+    assert_same(plain[:2], shuffled)
+    assert_same(weighted[:2], trained(make_vae, (x,), batch_size=32, sample_weight=np.linspace(0.5, 2, 100)))
+    one = make_vae(seed=3)
+    one.set_weights(shuffled[1])
+    one.compile("adam", jit_compile=False)
+    assert plain[2] == pytest.approx(one.evaluate(x[:75], verbose=0, return_dict=True), rel=1e-5)
+
+
+def test_weighted_arrays_are_trained_by_the_graph_of_a_whole_execution(make_vae, x):
+    vae = make_vae()
+    vae.compile("adam", jit_compile=False)
+    vae.fit(x, batch_size=32, sample_weight=np.ones(100), verbose=0)
+    ((_, runner),) = vae._compiled_functions.items()
+    assert runner.in_memory
+
+
+def test_a_changed_objective_and_a_changed_beta_take_effect(make_vae, x):
+    vae = make_vae()
+    vae.compile(keras.optimizers.SGD(0.0), jit_compile=False)
+
+    def loss_over_reconstruction():
+        logs = vae.fit(x, verbose=0).history
+        return (logs["loss"][0] - logs["reconstruction_loss"][0]) / logs["kl"][0]
+
+    assert loss_over_reconstruction() == pytest.approx(1, rel=1e-4)
+    vae.objective.beta = 3.0
+    assert loss_over_reconstruction() == pytest.approx(3, rel=1e-4)
+    vae.objective = kv.objectives.ELBO(beta=0.5)
+    assert loss_over_reconstruction() == pytest.approx(0.5, rel=1e-4)
+
+
+def test_freezing_a_part_takes_effect_without_compiling_again(make_vae, x):
+    vae = make_vae()
+    vae.compile("adam", jit_compile=False)
+    vae.fit(x, verbose=0)
+    vae.decoder.trainable = False
+    before = [w.copy() for w in vae.decoder.get_weights()], [w.copy() for w in vae.encoder.get_weights()]
+    vae.fit(x, verbose=0)
+    for old, new in zip(before[0], vae.decoder.get_weights(), strict=True):
+        np.testing.assert_array_equal(old, new)
+    assert any(np.any(old != new) for old, new in zip(before[1], vae.encoder.get_weights(), strict=True))
+
+
+def test_compiling_again_takes_effect(make_vae, x):
+    vae = make_vae()
+    vae.compile(keras.optimizers.SGD(0.1), jit_compile=False)
+    vae.fit(x, verbose=0)
+    vae.compile(keras.optimizers.SGD(0.0), jit_compile=False)
+    before = [w.copy() for w in vae.get_weights()]
+    vae.fit(x, verbose=0)
+    kernels = [(a, b) for a, b in zip(before, vae.get_weights(), strict=True) if np.ndim(a) == 2]
+    assert len(kernels) == 4
+    for old, new in kernels:
+        np.testing.assert_array_equal(old, new)
+
+
+def test_validation_freq_validates_after_the_epochs_named(make_vae, x):
+    vae = make_vae()
+    vae.compile("adam", jit_compile=False)
+    assert len(vae.fit(x, epochs=4, validation_data=x, validation_freq=2, verbose=0).history["val_loss"]) == 2
+    assert len(vae.fit(x, epochs=4, validation_data=x, validation_freq=[1], verbose=0).history["val_loss"]) == 1
+
+
+@pytest.mark.parametrize(
+    ("data", "options", "message"),
+    [
+        ("x", {"class_weight": {0: 1.0}}, "Give each example a `sample_weight`. Received: class_weight"),
+        ("data set", {"sample_weight": np.ones(100)}, "`y` and `sample_weight` go with arrays"),
+        ("data set", {"validation_split": 0.1}, "`validation_split` divides arrays only"),
+        ("x", {"validation_split": 1.0}, "`validation_split` must leave examples on both sides"),
+        ("x", {"sample_weight": np.ones(99)}, "must have the same length"),
+        ("endless", {}, "An endless data set needs `steps_per_epoch`"),
+        ("empty", {}, "The data must hold one batch or more"),
+    ],
+)
+def test_what_does_not_suit_the_data_is_refused(make_vae, x, data, options, message):
+    whole = tf.data.Dataset.from_tensor_slices(x).batch(32)
+    data = {"x": x, "data set": whole, "endless": whole.repeat(), "empty": whole.take(0)}[data]
+    vae = make_vae()
+    vae.compile("adam", jit_compile=False)
+    with pytest.raises(ValueError, match=message):
+        vae.fit(data, verbose=0, **options)
+
+
+def test_a_generator_that_ends_early_is_reported(make_vae, x):
+    vae = make_vae()
+    vae.compile("adam", jit_compile=False)
+    with pytest.raises(ValueError, match="The data ended before epoch 1: pass fewer epochs"):
+        vae.fit((x[i : i + 50] for i in (0, 50)), epochs=2, verbose=0)
