@@ -57,6 +57,10 @@ class Prior(keras.layers.Layer):
     2
     """
 
+    def __init__(self, **kwargs: Any):
+        super().__init__(**kwargs)
+        self.built = True  # Keras builds a layer at its first call with an input, which never comes
+
     def __call__(self) -> tfd.Distribution:
         p_z = self.distribution()
         if not isinstance(p_z, tfd.Distribution):
