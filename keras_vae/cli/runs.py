@@ -46,15 +46,19 @@ def load_data(config: Config) -> ImageData:
     )
 
 
-def likelihood(options: ModelConfig) -> Likelihood:
-    """Return the likelihood that the configuration names.
+def likelihood(options: ModelConfig, num_levels: int | None) -> Likelihood:
+    """Return the likelihood that the configuration names, for x of `num_levels` levels.
 
     Example:
 
-    >>> likelihood(ModelConfig(likelihood="gaussian-fixed", sigma=0.2))
+    >>> likelihood(ModelConfig(likelihood="categorical"), num_levels=16)
+    Categorical(num_levels=16)
+    >>> likelihood(ModelConfig(likelihood="gaussian-fixed", sigma=0.2), num_levels=None)
     Gaussian(scale=0.2)
     """
-    return Gaussian(options.sigma) if options.likelihood == "gaussian-fixed" else likelihoods.get(options.likelihood)
+    if options.likelihood == "gaussian-fixed":
+        return Gaussian(options.sigma)
+    return likelihoods.get(options.likelihood, num_levels)
 
 
 def network(options: ModelConfig) -> Network:

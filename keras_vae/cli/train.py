@@ -30,7 +30,7 @@ def make_vae(config: Config, data: kv.data.ImageData, epochs: int) -> kv.VAE:
     vae = kv.VAE.for_images(
         data.event_shape,
         options.latent_dim,
-        likelihood=likelihood(options),
+        likelihood=likelihood(options, data.pixels.num_values),
         network=network(options),
         posterior=options.posterior,
         num_levels=data.pixels.num_values,

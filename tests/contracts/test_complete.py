@@ -5,7 +5,7 @@ import inspect
 import keras
 import pytest
 
-from keras_vae import layers, losses, priors
+from keras_vae import layers, likelihoods, losses, networks, posteriors, priors
 from tests.contracts import cases
 
 
@@ -26,6 +26,20 @@ def test_every_prior_has_a_case():
     classes = {name for name, value in public.items() if inspect.isclass(value) and issubclass(value, priors.Prior)}
     assert classes - {"Prior"} == set(cases.PRIORS)
     assert {prior.__name__ for prior in priors.PRIORS.values()} <= classes
+
+
+@pytest.mark.parametrize(
+    ("package", "table", "base"),
+    [
+        (likelihoods, likelihoods.LIKELIHOODS, "Likelihood"),
+        (networks, networks.NETWORKS, "Network"),
+        (posteriors, posteriors.POSTERIORS, "Posterior"),
+    ],
+    ids=["likelihoods", "networks", "posteriors"],
+)
+def test_every_part_has_a_row_so_that_the_walks_over_the_tables_reach_it(package, table, base):
+    classes = {name for name in package.__all__ if inspect.isclass(getattr(package, name))}
+    assert classes - {base} == {type(part).__name__ for part in table.values()}
 
 
 @pytest.mark.parametrize("name", cases.PRIORS)
