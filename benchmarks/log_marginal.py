@@ -30,7 +30,7 @@ PIXELS, HIDDEN, LATENT = 784, 200, 50
 def make_vae() -> kv.VAE:
     """Return the VAE with fresh weights."""
     keras.utils.set_random_seed(0)
-    return kv.VAE.for_images((28, 28, 1), LATENT, hidden=(HIDDEN, HIDDEN), activation="tanh", seed=0)
+    return kv.VAE.for_images((28, 28, 1), LATENT, network=kv.networks.MLP((HIDDEN, HIDDEN), activation="tanh"), seed=0)
 
 
 def matrix_products(rows: int, repeats: int) -> float:

@@ -18,7 +18,7 @@ def test_example_runs(example, tmp_path, monkeypatch):
 
 
 def test_there_is_an_example_for_each_kind_of_user():
-    assert len(EXAMPLES) == 5
+    assert len(EXAMPLES) == 6
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)

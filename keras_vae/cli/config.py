@@ -8,15 +8,21 @@ from __future__ import annotations
 import argparse
 import contextlib
 import dataclasses
+import inspect
 import io
 import itertools
 import math
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import dacite
 import tyro
 import yaml
+
+from keras_vae.likelihoods import LIKELIHOODS, Likelihood
+from keras_vae.networks import NETWORKS
+from keras_vae.posteriors import POSTERIORS
 
 __all__ = ["Config", "DataConfig", "LossConfig", "ModelConfig", "RunConfig", "TrainingConfig", "parse_config"]
 
@@ -24,6 +30,34 @@ __all__ = ["Config", "DataConfig", "LossConfig", "ModelConfig", "RunConfig", "Tr
 def _flag(kind: type, default: str) -> Any:
     """Return how `train.py` shows a setting that is None by default: the type it takes, and what None means."""
     return tyro.conf.arg(constructor=kind, help_behavior_hint=f"(default: {default})")
+
+
+def _summaries(table: Mapping[str, object]) -> str:
+    """Return the first sentence of the documentation of each part, after its name."""
+    return "; ".join(f"{name} ({(inspect.getdoc(part) or '').partition('.')[0]})" for name, part in table.items())
+
+
+def _by_pixels(table: Mapping[str, Likelihood]) -> str:
+    """Return the names of the likelihoods, grouped by the treatment of pixels that suits them."""
+    groups: dict[str, list[str]] = {}
+    for name, likelihood in table.items():
+        groups.setdefault(likelihood.pixels, []).append(name)
+    return "; ".join(f"{pixels} for {', '.join(names)}" for pixels, names in groups.items())
+
+
+_LIKELIHOOD_HELP = (
+    f"p(x|z), which decides how pixels become x by default: {_by_pixels(LIKELIHOODS)}; "
+    "soft-bernoulli is a cross-entropy of grey pixels, no likelihood"
+)
+
+if TYPE_CHECKING:  # a type checker cannot read the keys of a table
+    LikelihoodName = str
+    NetworkName = str
+    PosteriorName = str
+else:
+    LikelihoodName, NetworkName, PosteriorName = (
+        Literal[tuple(table)] for table in (LIKELIHOODS, NETWORKS, POSTERIORS)
+    )
 
 
 @dataclasses.dataclass(frozen=True)
@@ -50,32 +84,13 @@ class DataConfig:
 class ModelConfig:
     """The VAE."""
 
-    likelihood: Literal[
-        "bernoulli",
-        "beta",
-        "categorical",
-        "continuous-bernoulli",
-        "gaussian",
-        "gaussian-fixed",
-        "gaussian-shared",
-        "laplace",
-        "negative-binomial",
-        "poisson",
-        "quantized-logistic",
-        "quantized-logistic-mixture",
-        "soft-bernoulli",
-    ] = "bernoulli"
-    """p(x|z): of binary pixels bernoulli; of integer levels categorical, quantized-logistic(-mixture), poisson,
-    negative-binomial; of dequantised levels gaussian (a scale for each pixel, -shared: one learned scale, -fixed:
-    sigma), laplace, beta, continuous-bernoulli; soft-bernoulli of grey pixels is a cross-entropy, no likelihood"""
+    likelihood: Annotated[LikelihoodName, tyro.conf.arg(help=_LIKELIHOOD_HELP)] = "bernoulli"
     sigma: float = 0.1
     """scale of gaussian-fixed"""
     latent_dim: int = 20
     """dimensions of z"""
-    posterior: Literal["diagonal", "flow", "full"] = "diagonal"
-    """q(z|x): a Gaussian of independent entries, an inverse autoregressive flow, or a Gaussian of correlated ones"""
-    network: Literal["mlp", "conv"] = "mlp"
-    """body of encoder and decoder"""
+    posterior: Annotated[PosteriorName, tyro.conf.arg(help=f"q(z|x): {_summaries(POSTERIORS)}")] = "diagonal"
+    network: Annotated[NetworkName, tyro.conf.arg(help=f"body of encoder and decoder: {_summaries(NETWORKS)}")] = "mlp"
     hidden: Annotated[tuple[int, ...], tyro.conf.arg(help_behavior_hint="(default: 400 for mlp, 32 64 for conv)")] = ()
     """widths of the encoder's hidden layers, or filters of its convolutions of stride 2; the decoder's run backwards"""
     activation: str = "relu"
@@ -208,7 +223,7 @@ class Config:
                 f"Received: gradient={self.loss.gradient}, posterior={self.model.posterior}"
             )
         if self.model.batch_norm and self.model.network != "mlp":
-            raise ValueError(f"`batch_norm` is of mlp only. Received: network={self.model.network}")
+            raise ValueError(f"`batch_norm` requires network=mlp. Received: network={self.model.network}")
         if self.model.output_bias != "zeros" and self.model.likelihood not in ("bernoulli", "soft-bernoulli"):
             raise ValueError(
                 "`output_bias` data_mean is of bernoulli and soft-bernoulli. "

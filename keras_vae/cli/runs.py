@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import keras
 
-from keras_vae.cli.config import Config, LossConfig, TrainingConfig
+from keras_vae import likelihoods, networks
+from keras_vae.cli.config import Config, LossConfig, ModelConfig, TrainingConfig
 from keras_vae.data import ImageData, load
+from keras_vae.likelihoods import LIKELIHOODS, Gaussian, Likelihood
 from keras_vae.models import VAE
-from keras_vae.models.for_images import LIKELIHOODS
+from keras_vae.networks import Network
 from keras_vae.objectives import ELBO, IWAE, FreeBits
 
-__all__ = ["Run", "learning_rate", "load_data", "load_run", "objective"]
+__all__ = ["Run", "learning_rate", "likelihood", "load_data", "load_run", "network", "objective"]
 
 _STAGES = 8  # of Burda et al.'s schedule
 
@@ -39,6 +42,36 @@ def load_data(config: Config) -> ImageData:
         options.validation_fraction,
         options.num_levels,
     )
+
+
+def likelihood(options: ModelConfig, num_levels: int | None) -> Likelihood:
+    """Return the likelihood that the configuration names, for x of `num_levels` levels.
+
+    Example:
+
+    >>> likelihood(ModelConfig(likelihood="categorical"), num_levels=16)
+    Categorical(num_levels=16)
+    >>> likelihood(ModelConfig(likelihood="gaussian-fixed", sigma=0.2), num_levels=None)
+    Gaussian(scale=0.2)
+    """
+    if options.likelihood == "gaussian-fixed":
+        return Gaussian(options.sigma)
+    return likelihoods.get(options.likelihood, num_levels)
+
+
+def network(options: ModelConfig) -> Network:
+    """Return the network that the configuration names.
+
+    Example:
+
+    >>> network(ModelConfig(network="conv", hidden=(8, 16), activation="elu"))
+    Conv(filters=(8, 16), activation='elu', initial='glorot_uniform')
+    """
+    settings: dict[str, Any] = {"activation": options.activation, "initial": options.initial}
+    if options.batch_norm:
+        settings["batch_norm"] = True
+    named: Any = networks.get(options.network, options.hidden or None)
+    return dataclasses.replace(named, **settings)
 
 
 def objective(options: LossConfig, steps_per_epoch: int) -> ELBO | IWAE:

@@ -15,7 +15,7 @@ import tensorflow as tf
 import keras_vae as kv
 from keras_vae.cli.config import Config, parse_config
 from keras_vae.cli.run_folder import describe_device, environment, next_name, save_figures
-from keras_vae.cli.runs import learning_rate, load_data, objective
+from keras_vae.cli.runs import learning_rate, likelihood, load_data, network, objective
 from keras_vae.saving.atomic import new_folder, write_json
 
 __all__ = ["fit", "main", "make_vae", "num_epochs", "run", "steps_per_epoch", "test_scores"]
@@ -30,15 +30,10 @@ def make_vae(config: Config, data: kv.data.ImageData, epochs: int) -> kv.VAE:
     vae = kv.VAE.for_images(
         data.event_shape,
         options.latent_dim,
-        options.likelihood,
-        options.network,
-        options.hidden or None,
-        options.activation,
-        num_levels=data.pixels.num_values or 2,
-        initial=options.initial,
-        sigma=options.sigma,
+        likelihood=likelihood(options, data.pixels.num_values),
+        network=network(options),
         posterior=options.posterior,
-        batch_norm=options.batch_norm,
+        num_levels=data.pixels.num_values,
         dequantized_levels=data.pixels.num_levels if isinstance(data.pixels, kv.data.Dequantize) else 1,
         objective=objective(config.loss, steps),
         seed=config.training.seed,

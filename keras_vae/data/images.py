@@ -177,7 +177,7 @@ class Batches:
 
     def endless_dataset(self) -> tf.data.Dataset:
         """Return the batches of all epochs, one after the other."""
-        return tf.data.Dataset.counter(output_type=tf.int32).flat_map(self.epoch)
+        return tf.data.Dataset.counter().flat_map(lambda epoch: self.epoch(tf.cast(epoch, tf.int32)))
 
     def _encode(self, raw: tf.Tensor, epoch: Any, first_row: Any) -> tf.Tensor:
         if self.split.pixels is None:

@@ -25,7 +25,7 @@ class ObjectiveModel(keras.Model):
 
     It has what Keras asks of a model, and no maths: `compile` without a loss, `fit`, `evaluate`, `predict`,
     metrics in nats per example, noise that is a function of seed, step and row. A subclass sets `event_shape`
-    and `is_normalized` when it is built, says in `check` which data it can score, and in `parts` what it is made of.
+    and `is_normalized` when it is built, and says in `check` which data it can score.
 
     `step` counts the training steps taken in the model's life, and is saved with it: no noise comes twice.
 
@@ -57,10 +57,6 @@ class ObjectiveModel(keras.Model):
         self._rows_evaluated = keras.metrics.Sum(name="rows_evaluated", dtype="int64")
         names = {**metric_units(self.objective, True), **metric_units(self.objective, False)}
         self._means = {name: keras.metrics.Mean(name=name) for name in names}
-
-    def parts(self) -> tuple[Any, ...]:
-        """Return the networks and other parts that compiled graphs depend on."""
-        return ()
 
     def check(self, x: Any) -> tf.Tensor:
         """Return `x` as a tensor, or raise if the model cannot score it."""
@@ -106,12 +102,12 @@ class ObjectiveModel(keras.Model):
     def compiled_function(self, key: Any, make: Callable[[], Any]) -> Any:
         """Return what `make()` returned the first time that `key` was asked for: graphs are kept here, and only here.
 
-        All are dropped by `compile`, and when the objective or one of its numbers, a part of the model, or the set of
-        variables that are trained is another one than before.
+        All are dropped by `compile`, and when the objective or one of its numbers, or the set of variables that are
+        trained, is another one than before.
         """
         objective = [(name, value if _is_plain(value) else id(value)) for name, value in _attributes(self.objective)]
-        parts = [id(part) for part in (self.objective, *self.parts(), *self.trainable_variables)]
-        if self._fingerprint != (fingerprint := (objective, parts)):
+        others = [id(part) for part in (self.objective, *self.trainable_variables)]
+        if self._fingerprint != (fingerprint := (objective, others)):
             self._compiled_functions.clear()
             self._fingerprint = fingerprint
             self.train_function = self.test_function = None  # Keras' own

@@ -11,16 +11,19 @@ import numpy as np
 import tensorflow as tf
 from tensorflow_probability import distributions as tfd
 
-from keras_vae import random
+from keras_vae import likelihoods, networks, priors, random
 from keras_vae.distributions import latents
 from keras_vae.distributions.support import family_name, is_normalized, support_of
 from keras_vae.evaluation.importance_sampling import log_marginal
 from keras_vae.layers import as_distribution
-from keras_vae.models.for_images import image_decoder, image_encoder
+from keras_vae.likelihoods import Likelihood
+from keras_vae.models.assembly import image_decoder, image_encoder, make_decoder, make_encoder
 from keras_vae.models.objective_model import ObjectiveModel
+from keras_vae.networks import Network
 from keras_vae.objectives import ELBO
 from keras_vae.objectives.estimators import Estimator
-from keras_vae.priors import Prior, StandardNormal
+from keras_vae.posteriors import Posterior
+from keras_vae.priors import Prior
 from keras_vae.protocols import Batch, LatentDraws
 from keras_vae.random import Noise, Stream
 from keras_vae.registration import register, sharing_objects
@@ -109,52 +112,95 @@ class VAE(ObjectiveModel):
         cls,
         event_shape: Sequence[int],
         latent_dim: int,
-        likelihood: str = "bernoulli",
-        network: str = "mlp",
+        likelihood: str | Likelihood = "bernoulli",
+        network: str | Network = "mlp",
+        posterior: str | Posterior = "diagonal",
+        prior: str | Prior = "standard_normal",
+        *,
         hidden: Sequence[int] | None = None,
-        activation: str = "relu",
-        num_levels: int = 2,
-        initial: str = "glorot_uniform",
-        sigma: float = 0.1,
-        posterior: str = "diagonal",
-        batch_norm: bool = False,
+        num_levels: int | None = None,
         **kwargs: Any,
     ) -> VAE:
-        """Return a VAE of ready-made parts, with a standard normal p(z).
+        """Return a VAE of images, made of parts that are given by name or as objects.
 
         Args:
-            event_shape: (H, W, C).
-            latent_dim: D.
-            likelihood: of binary x "bernoulli"; of integer levels "categorical", "quantized-logistic",
-                "quantized-logistic-mixture" (of 5), and of counts "poisson" and "negative-binomial"; of real x
-                "gaussian" (a scale for each pixel), "gaussian-shared" (one learned scale), "gaussian-fixed" (scale
-                `sigma`) and "laplace"; of x in [0, 1] "continuous-bernoulli" and "beta"; "soft-bernoulli" for grey
-                targets, which is no likelihood.
-            network: "mlp" or "conv".
-            hidden: widths of the encoder's hidden layers, or filters of its convolutions; the decoder runs
-                backwards. None is (400,) or (32, 64).
-            activation: of the hidden layers.
-            num_levels: x has the levels 0 ... num_levels-1.
-            initial: of the kernels, see `keras_vae.networks.initializer`.
-            sigma: of "gaussian-fixed".
-            posterior: q(z|x) is "diagonal", a Gaussian of independent entries, "full", one of correlated entries, or
-                "flow", an inverse autoregressive flow, `keras_vae.layers.AutoregressiveFlow`.
-            batch_norm: normalise the hidden layers of "mlp" over the batch.
-            **kwargs: of `VAE`.
+            event_shape: Integers (H, W, C).
+            latent_dim: Int, D.
+            likelihood: Str, a key of `keras_vae.likelihoods.LIKELIHOODS`, or a `keras_vae.likelihoods.Likelihood`.
+                "bernoulli".
+            network: Str, a key of `keras_vae.networks.NETWORKS`, or a `keras_vae.networks.Network`. "mlp".
+            posterior: Str, a key of `keras_vae.posteriors.POSTERIORS`, or a `keras_vae.posteriors.Posterior`.
+                "diagonal".
+            prior: Str, a key of `keras_vae.priors.PRIORS`, or a `keras_vae.priors.Prior`. "standard_normal".
+            hidden: Integers, widths of the encoder's hidden layers, or filters of its convolutions, where the network
+                is given by name; the decoder runs backwards. None: those of the table.
+            num_levels: Int, K where x has the levels 0 ... K-1: the encoder scales them to [0, 1], and a likelihood
+                that is given by name counts them. None: the number of the likelihood, or 2.
+            **kwargs: Arguments of `VAE`.
+
+        Raises:
+            ValueError: if a part is neither a name of its table nor an object of its kind.
 
         Example:
 
         >>> VAE.for_images((8, 8, 1), latent_dim=2, network="conv").sample(3, seed=0).shape.as_list()
         [3, 8, 8, 1]
+        >>> network = kv.networks.MLP((300, 300), activation="tanh")
+        >>> vae = VAE.for_images((8, 8, 1), 2, network=network, prior=kv.priors.StandardNormal(2))
         """
-        options = (network, hidden, activation, num_levels, initial)
-        encoder = image_encoder(event_shape, latent_dim, *options, posterior, batch_norm)
-        decoder = image_decoder(event_shape, latent_dim, likelihood, *options, sigma, batch_norm)
-        return cls(encoder, decoder, StandardNormal(latent_dim), **kwargs)
+        family = likelihoods.get(likelihood, num_levels)
+        encoder = image_encoder(
+            event_shape,
+            latent_dim,
+            network=network,
+            hidden=hidden,
+            num_levels=family.num_levels or 2 if num_levels is None else num_levels,
+            posterior=posterior,
+        )
+        decoder = image_decoder(event_shape, latent_dim, likelihood=family, network=network, hidden=hidden)
+        return cls(encoder, decoder, priors.get(prior, latent_dim), **kwargs)
 
-    def parts(self) -> tuple[Any, ...]:
-        """Return encoder, decoder and prior."""
-        return self.encoder, self.decoder, self.prior
+    @classmethod
+    def for_vectors(
+        cls,
+        event_shape: Sequence[int],
+        latent_dim: int,
+        likelihood: str | Likelihood = "gaussian",
+        network: str | Network = "mlp",
+        posterior: str | Posterior = "diagonal",
+        prior: str | Prior = "standard_normal",
+        *,
+        hidden: Sequence[int] | None = None,
+        **kwargs: Any,
+    ) -> VAE:
+        """Return a VAE of vectors or tables, made of parts that are given by name or as objects.
+
+        The encoder sees x as it is: standardise columns of different units before, and keep the units in mind when
+        log-densities are compared.
+
+        Args:
+            event_shape: Integers, the shape of one x, such as (30,).
+            latent_dim: Int, D.
+            likelihood: Str or object, as of `for_images`. "gaussian".
+            network: Str or object, as of `for_images`. "mlp".
+            posterior: Str or object, as of `for_images`. "diagonal".
+            prior: Str or object, as of `for_images`. "standard_normal".
+            hidden: Integers, as of `for_images`. None: those of the table.
+            **kwargs: Arguments of `VAE`.
+
+        Raises:
+            ValueError: if a part is neither a name of its table nor an object of its kind.
+
+        Example:
+
+        >>> vae = VAE.for_vectors((30,), latent_dim=5, likelihood="laplace", hidden=(64,))
+        >>> vae.sample(3, seed=0).shape.as_list()
+        [3, 30]
+        """
+        body = networks.get(network, hidden)
+        encoder = make_encoder(event_shape, latent_dim, network=body, posterior=posterior)
+        decoder = make_decoder(event_shape, latent_dim, likelihood=likelihood, network=body)
+        return cls(encoder, decoder, priors.get(prior, latent_dim), **kwargs)
 
     def build(self, input_shape: Any) -> None:
         """Build the parts on zeros, check that they fit together, and find what the likelihood can score."""

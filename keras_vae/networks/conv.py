@@ -2,15 +2,94 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Sequence
 
 import keras
 
 from keras_vae.networks.initializers import initializer
 
-__all__ = ["conv_decoder", "conv_encoder"]
+__all__ = ["Conv", "conv_decoder", "conv_encoder"]
 
 _KERNEL = 3
+
+
+@dataclasses.dataclass(frozen=True)
+class Conv:
+    """Convolutional network for images.
+
+    The decoder has the filters of the encoder backwards, in transposed convolutions.
+
+    Args:
+        filters: Integers, filters of each convolution of stride 2 of the encoder. (32, 64).
+        activation: Str, activation of the hidden layers. "relu".
+        initial: Str, initial values of the kernels, see `keras_vae.networks.initializer`. "glorot_uniform".
+
+    Raises:
+        ValueError: if `filters` is empty, or if the event shape of an encoder or decoder is not (H, W, C).
+
+    Example:
+
+    >>> Conv().encoder((28, 20, 1), params_size=40).output_shape
+    (None, 40)
+    >>> Conv().decoder(20, (28, 20, 1), params_per_entry=2).output_shape
+    (None, 1120)
+    """
+
+    filters: Sequence[int] = (32, 64)
+    activation: str = "relu"
+    initial: str = "glorot_uniform"
+
+    def __post_init__(self) -> None:
+        if not self.filters:
+            raise ValueError(f"`filters` must have one entry or more. Received: filters={self.filters!r}")
+
+    def with_hidden(self, hidden: Sequence[int]) -> Conv:
+        """Return the same network with other filters."""
+        return dataclasses.replace(self, filters=tuple(hidden))
+
+    def encoder(self, event_shape: Sequence[int], params_size: int, scale: float = 1.0) -> keras.Sequential:
+        """Return a model from x [B, H, W, C] to [B, params_size], see `keras_vae.networks.Network`."""
+        _check_image(event_shape)
+        return keras.Sequential(
+            [
+                keras.Input(tuple(event_shape)),
+                keras.layers.Rescaling(scale),
+                *(self._halving(keras.layers.Conv2D, filters) for filters in self.filters),
+                keras.layers.Flatten(),
+                keras.layers.Dense(params_size, kernel_initializer=initializer(self.initial)),
+            ]
+        )
+
+    def decoder(self, latent_dim: int, event_shape: Sequence[int], params_per_entry: int) -> keras.Sequential:
+        """Return a model from z to the parameters of p(x|z), see `keras_vae.networks.Network`."""
+        _check_image(event_shape)
+        height, width, channels = event_shape
+        sizes = [(height, width)]
+        for _ in self.filters:
+            sizes.append((-(-sizes[-1][0] // 2), -(-sizes[-1][1] // 2)))
+        start = (*sizes.pop(), self.filters[-1])
+
+        layers = [
+            keras.Input((latent_dim,)),
+            keras.layers.Dense(
+                start[0] * start[1] * start[2], self.activation, kernel_initializer=initializer(self.initial)
+            ),
+            keras.layers.Reshape(start),
+        ]
+        for filters in self.filters[::-1]:
+            height, width = sizes.pop()
+            layers.append(self._halving(keras.layers.Conv2DTranspose, filters))
+            layers.append(keras.layers.Cropping2D(((0, height % 2), (0, width % 2))))  # 2 ceil(n / 2) back to n
+        last = {"padding": "same", "kernel_initializer": initializer(self.initial)}
+        layers.append(keras.layers.Conv2D(channels * params_per_entry, _KERNEL, **last))
+        layers.append(keras.layers.Flatten())
+        return keras.Sequential(layers)
+
+    def _halving(self, kind: type[keras.layers.Layer], filters: int) -> keras.layers.Layer:
+        """Return a hidden layer of stride 2; a transposed convolution doubles the size."""
+        options = {"activation": self.activation, "kernel_initializer": initializer(self.initial)}
+        return kind(filters, _KERNEL, strides=2, padding="same", **options)
 
 
 def conv_encoder(
@@ -21,35 +100,14 @@ def conv_encoder(
     initial: str = "glorot_uniform",
     scale: float = 1.0,
 ) -> keras.Sequential:
-    """Return a network from x [B, H, W, C] to the parameters [B, params_size] of q(z|x).
-
-    Args:
-        event_shape: (H, W, C).
-        params_size: how many parameters q(z|x) takes.
-        filters: of each convolution of stride 2.
-        activation: of the hidden layers.
-        initial: of the kernels, see `keras_vae.networks.initializer`.
-        scale: factor on x, 1 / (num_levels - 1) for integer levels.
-
-    Raises:
-        ValueError: if `event_shape` is not (H, W, C).
+    """Return `Conv(filters, activation, initial).encoder(event_shape, params_size, scale)`.
 
     Example:
 
     >>> conv_encoder((28, 20, 1), 40).output_shape
     (None, 40)
     """
-    _check_image(event_shape)
-    options = {"strides": 2, "padding": "same", "activation": activation}
-    return keras.Sequential(
-        [
-            keras.Input(tuple(event_shape)),
-            keras.layers.Rescaling(scale),
-            *(keras.layers.Conv2D(n, _KERNEL, kernel_initializer=initializer(initial), **options) for n in filters),
-            keras.layers.Flatten(),
-            keras.layers.Dense(params_size, kernel_initializer=initializer(initial)),
-        ]
-    )
+    return Conv(filters, activation, initial).encoder(event_shape, params_size, scale)
 
 
 def conv_decoder(
@@ -60,39 +118,14 @@ def conv_decoder(
     activation: str = "relu",
     initial: str = "glorot_uniform",
 ) -> keras.Sequential:
-    """Return a network from z [B, latent_dim] to the parameters [B, H W C * params_per_entry] of p(x|z).
+    """Return the decoder of a `Conv`; `filters` stand in the decoder's order.
 
     Example:
 
     >>> conv_decoder(20, (28, 20, 1)).output_shape
     (None, 560)
     """
-    _check_image(event_shape)
-    height, width, channels = event_shape
-    sizes = [(height, width)]
-    for _ in filters:
-        sizes.append((-(-sizes[-1][0] // 2), -(-sizes[-1][1] // 2)))
-    start_height, start_width = sizes.pop()
-
-    options = {"strides": 2, "padding": "same", "activation": activation}
-    layers = [
-        keras.Input((latent_dim,)),
-        keras.layers.Dense(
-            start_height * start_width * filters[0], activation, kernel_initializer=initializer(initial)
-        ),
-        keras.layers.Reshape((start_height, start_width, filters[0])),
-    ]
-    for n in filters:
-        height, width = sizes.pop()
-        layers.append(keras.layers.Conv2DTranspose(n, _KERNEL, kernel_initializer=initializer(initial), **options))
-        layers.append(keras.layers.Cropping2D(((0, height % 2), (0, width % 2))))  # 2 ceil(n / 2) back to n
-    layers.append(
-        keras.layers.Conv2D(
-            channels * params_per_entry, _KERNEL, padding="same", kernel_initializer=initializer(initial)
-        )
-    )
-    layers.append(keras.layers.Flatten())
-    return keras.Sequential(layers)
+    return Conv(filters[::-1], activation, initial).decoder(latent_dim, event_shape, params_per_entry)
 
 
 def _check_image(event_shape: Sequence[int]) -> None:

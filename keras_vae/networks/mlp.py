@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import math
 from collections.abc import Iterator, Sequence
 
@@ -9,9 +10,72 @@ import keras
 
 from keras_vae.networks.initializers import initializer
 
-__all__ = ["mlp_decoder", "mlp_encoder"]
+__all__ = ["MLP", "mlp_decoder", "mlp_encoder"]
 
 _MOMENTUM = 0.9  # of the moving averages of batch normalisation: Keras' 0.99 is slow for small sets
+
+
+@dataclasses.dataclass(frozen=True)
+class MLP:
+    """Fully connected network for x of any shape.
+
+    The decoder has the hidden layers of the encoder backwards.
+
+    Args:
+        hidden: Integers, width of each hidden layer of the encoder. (400,).
+        activation: Str, activation of the hidden layers. "relu".
+        initial: Str, initial values of the kernels, see `keras_vae.networks.initializer`. "glorot_uniform".
+        batch_norm: Bool, whether each hidden layer is normalised over the batch before its activation. False.
+
+    Example:
+
+    >>> network = MLP((300, 200), activation="tanh")
+    >>> network.encoder((28, 28, 1), params_size=40).output_shape
+    (None, 40)
+    >>> [layer.units for layer in network.decoder(20, (28, 28, 1), params_per_entry=1).layers]
+    [200, 300, 784]
+    """
+
+    hidden: Sequence[int] = (400,)
+    activation: str = "relu"
+    initial: str = "glorot_uniform"
+    batch_norm: bool = False
+
+    def with_hidden(self, hidden: Sequence[int]) -> MLP:
+        """Return the same network with other widths."""
+        return dataclasses.replace(self, hidden=tuple(hidden))
+
+    def encoder(self, event_shape: Sequence[int], params_size: int, scale: float = 1.0) -> keras.Sequential:
+        """Return a model from x [B, *event_shape] to [B, params_size], see `keras_vae.networks.Network`."""
+        return keras.Sequential(
+            [
+                keras.Input(tuple(event_shape)),
+                keras.layers.Rescaling(scale),
+                keras.layers.Flatten(),
+                *self._hidden_layers(self.hidden),
+                keras.layers.Dense(params_size, kernel_initializer=initializer(self.initial)),
+            ]
+        )
+
+    def decoder(self, latent_dim: int, event_shape: Sequence[int], params_per_entry: int) -> keras.Sequential:
+        """Return a model from z to the parameters of p(x|z), see `keras_vae.networks.Network`."""
+        size = math.prod(event_shape) * params_per_entry
+        return keras.Sequential(
+            [
+                keras.Input((latent_dim,)),
+                *self._hidden_layers(self.hidden[::-1]),
+                keras.layers.Dense(size, kernel_initializer=initializer(self.initial)),
+            ]
+        )
+
+    def _hidden_layers(self, widths: Sequence[int]) -> Iterator[keras.layers.Layer]:
+        for units in widths:
+            if self.batch_norm:
+                yield keras.layers.Dense(units, use_bias=False, kernel_initializer=initializer(self.initial))
+                yield keras.layers.BatchNormalization(momentum=_MOMENTUM, synchronized=True)  # over all replicas
+                yield keras.layers.Activation(self.activation)
+            else:
+                yield keras.layers.Dense(units, self.activation, kernel_initializer=initializer(self.initial))
 
 
 def mlp_encoder(
@@ -23,31 +87,14 @@ def mlp_encoder(
     scale: float = 1.0,
     batch_norm: bool = False,
 ) -> keras.Sequential:
-    """Return a network from x [B, *event] to the parameters [B, params_size] of q(z|x).
-
-    Args:
-        event_shape: shape of x.
-        params_size: how many parameters q(z|x) takes.
-        hidden_units: width of each hidden layer.
-        activation: of the hidden layers.
-        initial: of the kernels, see `keras_vae.networks.initializer`.
-        scale: factor on x, 1 / (num_levels - 1) for integer levels.
-        batch_norm: normalise each hidden layer over the batch, before its activation.
+    """Return `MLP(hidden_units, activation, initial, batch_norm).encoder(event_shape, params_size, scale)`.
 
     Example:
 
     >>> mlp_encoder((28, 28, 1), 40).output_shape
     (None, 40)
     """
-    return keras.Sequential(
-        [
-            keras.Input(tuple(event_shape)),
-            keras.layers.Rescaling(scale),
-            keras.layers.Flatten(),
-            *_hidden_layers(hidden_units, activation, initial, batch_norm),
-            keras.layers.Dense(params_size, kernel_initializer=initializer(initial)),
-        ]
-    )
+    return MLP(hidden_units, activation, initial, batch_norm).encoder(event_shape, params_size, scale)
 
 
 def mlp_decoder(
@@ -59,23 +106,12 @@ def mlp_decoder(
     initial: str = "glorot_uniform",
     batch_norm: bool = False,
 ) -> keras.Sequential:
-    """Return a network from z [B, latent_dim] to the parameters [B, prod(event_shape) * params_per_entry] of p(x|z)."""
-    return keras.Sequential(
-        [
-            keras.Input((latent_dim,)),
-            *_hidden_layers(hidden_units, activation, initial, batch_norm),
-            keras.layers.Dense(math.prod(event_shape) * params_per_entry, kernel_initializer=initializer(initial)),
-        ]
-    )
+    """Return the decoder of an `MLP`; `hidden_units` stand in the decoder's order.
 
+    Example:
 
-def _hidden_layers(
-    hidden_units: Sequence[int], activation: str, initial: str, batch_norm: bool
-) -> Iterator[keras.layers.Layer]:
-    for units in hidden_units:
-        if batch_norm:
-            yield keras.layers.Dense(units, use_bias=False, kernel_initializer=initializer(initial))
-            yield keras.layers.BatchNormalization(momentum=_MOMENTUM, synchronized=True)  # over all replicas
-            yield keras.layers.Activation(activation)
-        else:
-            yield keras.layers.Dense(units, activation, kernel_initializer=initializer(initial))
+    >>> [layer.units for layer in mlp_decoder(20, (28, 28, 1), hidden_units=(200, 300)).layers]
+    [200, 300, 784]
+    """
+    network = MLP(hidden_units[::-1], activation, initial, batch_norm)
+    return network.decoder(latent_dim, event_shape, params_per_entry)

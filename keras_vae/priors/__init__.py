@@ -2,5 +2,6 @@
 
 from keras_vae.priors.prior import Prior
 from keras_vae.priors.standard_normal import StandardNormal
+from keras_vae.priors.table import PRIORS, get
 
-__all__ = ["Prior", "StandardNormal"]
+__all__ = ["PRIORS", "Prior", "StandardNormal", "get"]

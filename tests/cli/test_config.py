@@ -4,8 +4,10 @@ import typing
 import pytest
 import yaml
 
-from keras_vae.cli.config import Config, LossConfig, ModelConfig
-from keras_vae.models.for_images import LIKELIHOODS, POSTERIORS
+from keras_vae.cli.config import Config, LossConfig, ModelConfig, parse_config
+from keras_vae.likelihoods import LIKELIHOODS
+from keras_vae.networks import NETWORKS
+from keras_vae.posteriors import POSTERIORS
 
 
 def test_every_value_survives_the_way_to_a_dictionary_and_back():
@@ -54,7 +56,10 @@ def test_configuration_cannot_be_changed():
             "iwae has no such gradient. Received: gradient=score_function",
         ),
         ({"loss": {"gradient": "score_function"}}, "needs 2 draws or more. Received: num_samples=1"),
-        ({"model": {"batch_norm": True, "network": "conv"}}, "`batch_norm` is of mlp only. Received: network=conv"),
+        (
+            {"model": {"batch_norm": True, "network": "conv"}},
+            "`batch_norm` requires network=mlp. Received: network=conv",
+        ),
         (
             {"training": {"learning_rate": float("inf")}},
             "`learning_rate` must be positive. Received: learning_rate=inf",
@@ -70,7 +75,24 @@ def test_unknown_names_wrong_types_and_values_out_of_range_are_refused(values, m
         Config.from_dict(values)
 
 
-@pytest.mark.parametrize(("field", "table"), [("likelihood", LIKELIHOODS), ("posterior", POSTERIORS)])
-def test_the_families_of_the_flags_are_those_of_for_images(field, table):
+TABLES = {"likelihood": LIKELIHOODS, "network": NETWORKS, "posterior": POSTERIORS}
+
+
+@pytest.mark.parametrize("field", TABLES)
+def test_the_names_of_a_flag_are_those_of_its_table(field):
     literal = typing.get_type_hints(ModelConfig)[field]
-    assert list(typing.get_args(literal)) == list(table)
+    assert list(typing.get_args(literal)) == list(TABLES[field])
+
+
+@pytest.mark.parametrize("field", TABLES)
+def test_every_name_of_a_table_is_a_configuration(field):
+    for name in TABLES[field]:
+        assert getattr(Config.from_dict({"model": {field: name}}).model, field) == name
+
+
+def test_the_help_names_every_part_of_every_table(capsys):
+    with pytest.raises(SystemExit, match="0"):
+        parse_config(["--help"])
+    words = capsys.readouterr().out.replace("│", " ").split()
+    names = {word.strip("{},;:") for word in words for word in word.split(",")}
+    assert names >= {name for table in TABLES.values() for name in table}

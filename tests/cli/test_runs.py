@@ -5,8 +5,8 @@ import pytest
 import yaml
 
 import keras_vae as kv
-from keras_vae.cli.config import Config, LossConfig, TrainingConfig
-from keras_vae.cli.runs import learning_rate, objective
+from keras_vae.cli.config import Config, LossConfig, ModelConfig, TrainingConfig
+from keras_vae.cli.runs import learning_rate, likelihood, network, objective
 
 RECIPES = sorted((Path(__file__).parents[2] / "recipes").glob("*.yaml"))
 
@@ -55,3 +55,16 @@ def test_the_stages_of_burda_take_three_times_as_many_epochs_each_and_end_at_a_t
 def test_the_cosine_falls_from_the_learning_rate_to_zero_at_the_last_step():
     schedule = learning_rate(TrainingConfig(learning_rate=0.5, schedule="cosine"), num_steps=10)
     np.testing.assert_allclose([float(schedule(step)) for step in (0, 5, 10)], [0.5, 0.25, 0.0], atol=1e-7)
+
+
+@pytest.mark.parametrize("name", kv.likelihoods.LIKELIHOODS)
+def test_the_likelihood_is_the_one_that_is_named_with_the_levels_of_x(name):
+    assert likelihood(ModelConfig(likelihood=name), num_levels=6) == kv.likelihoods.get(name, num_levels=6)
+
+
+def test_the_flags_of_the_network_are_its_settings():
+    options = {"hidden": (3, 4), "activation": "elu", "initial": "fan_in_uniform"}
+    assert network(ModelConfig(**options)) == kv.networks.MLP((3, 4), "elu", "fan_in_uniform")
+    assert network(ModelConfig(**options, batch_norm=True)) == kv.networks.MLP((3, 4), "elu", "fan_in_uniform", True)
+    assert network(ModelConfig(**options, network="conv")) == kv.networks.Conv((3, 4), "elu", "fan_in_uniform")
+    assert network(ModelConfig()) == kv.networks.MLP()

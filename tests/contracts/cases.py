@@ -1,4 +1,6 @@
-"""One case for each public name of `keras_vae.layers` and `keras_vae.losses`: how it is made, and what is true of it.
+"""One case for each public name of `keras_vae.layers` and `keras_vae.losses`, and for each prior.
+
+A case says how the name is made, and what is true of it.
 
 `DISTRIBUTIONS` are layers from parameters to a distribution that TFP can build by hand (the oracle), `LAYERS` the
 other ones that stand in a model, `PARTS` what is given to a layer.
@@ -16,7 +18,7 @@ import tensorflow as tf
 from tensorflow_probability import bijectors as tfb
 from tensorflow_probability import distributions as tfd
 
-from keras_vae import layers, losses, random
+from keras_vae import layers, losses, priors, random
 from tests.contracts import functions
 
 EPS = np.finfo("float64").eps
@@ -468,6 +470,14 @@ PARTS: dict[str, Callable[[], keras.layers.Layer]] = {
 
 LOSSES: dict[str, Callable[[], keras.losses.Loss]] = {
     "NegativeLogLikelihood": lambda: losses.NegativeLogLikelihood(reduction="sum", name="nll", dtype="float64"),
+}
+
+# Priors over z [3], made with other arguments than their defaults; and one from outside of the package.
+PRIORS: dict[str, Callable[[], priors.Prior]] = {
+    "StandardNormal": lambda: priors.StandardNormal(3),
+}
+USER_PRIORS: dict[str, Callable[[], priors.Prior]] = {
+    "LearnedNormal": lambda: functions.LearnedNormal(3, initial_scale=2.0),
 }
 
 

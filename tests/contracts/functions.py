@@ -1,11 +1,13 @@
 """The functions a user would write: registered, so that models made of them are loaded in safe mode."""
 
+import math
+
 import keras
 import tensorflow as tf
 from tensorflow_probability import distributions as tfd
 from tensorflow_probability import math as tfm
 
-from keras_vae import layers
+from keras_vae import layers, priors
 
 
 def _register(function):
@@ -94,3 +96,22 @@ class Posterior:
     @classmethod
     def from_config(cls, config):
         return cls(keras.saving.deserialize_keras_object(config["loc_scale_fn"]))
+
+
+@_register
+class LearnedNormal(priors.Prior):
+    """Prior as its base class documents it: a diagonal normal whose locations and scales are learned."""
+
+    def __init__(self, latent_dim, initial_scale=1.0, **kwargs):
+        super().__init__(**kwargs)
+        self.latent_dim = latent_dim
+        self.initial_scale = initial_scale
+        initial = keras.initializers.Constant(math.log(initial_scale))
+        self.loc = self.add_weight((latent_dim,), "zeros", name="loc")
+        self.log_scale = self.add_weight((latent_dim,), initial, name="log_scale")
+
+    def distribution(self):
+        return tfd.MultivariateNormalDiag(tf.convert_to_tensor(self.loc), tf.exp(self.log_scale))
+
+    def get_config(self):
+        return {**super().get_config(), "latent_dim": self.latent_dim, "initial_scale": self.initial_scale}

@@ -14,8 +14,8 @@ def model():
 
 @pytest.fixture(scope="module")
 def vae(model):
-    """A posterior too narrow and in the wrong place, from which importance sampling fails."""
-    vae = model.vae(np.zeros((5, 2)), np.zeros(2), np.array([0.2, 0.2]))
+    """A posterior in the wrong place, from which importance sampling fails."""
+    vae = model.vae(np.zeros((5, 2)), np.full(2, 1.5), np.full(2, 0.45))
     vae.compile(jit_compile=False)
     return vae
 
@@ -27,7 +27,7 @@ def x():
 
 def test_annealing_is_within_four_standard_errors_where_importance_sampling_is_lost(model, vae, x):
     exact = model.log_marginal(x)
-    annealed = annealed_log_marginal(vae, x, num_chains=64, num_steps=300, step_size=1.0)
+    annealed = annealed_log_marginal(vae, x, num_chains=64, num_steps=100, step_size=0.5)
     estimate = annealed.estimate
     assert 0.5 < annealed.acceptance_rate < 1
     assert np.all(estimate.effective_sample_size > 5)
@@ -56,6 +56,6 @@ def test_at_the_true_posterior_the_weights_are_exact(x):
 def test_the_estimate_of_p_x_is_unbiased(model, vae, x):
     """2,000 single chains for one x: mean of w / p(x) within 4 standard errors of 1."""
     repeated = np.repeat(x[:1], 2_000, 0)
-    single = annealed_log_marginal(vae, repeated, num_chains=1, num_steps=15, step_size=1.0, batch_size=2_000)
+    single = annealed_log_marginal(vae, repeated, num_chains=1, num_steps=15, step_size=0.5, batch_size=2_000)
     ratios = np.exp(single.estimate.log_marginal - model.log_marginal(x[:1]))
     assert abs(ratios.mean() - 1) < 4 * ratios.std(ddof=1) / np.sqrt(2_000)

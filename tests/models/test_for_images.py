@@ -5,7 +5,9 @@ from tensorflow_probability import distributions as tfd
 
 import keras_vae as kv
 from keras_vae.distributions import AutoregressiveFlow, QuantizedLogistic
-from keras_vae.models.for_images import LIKELIHOODS, POSTERIORS, image_decoder
+from keras_vae.likelihoods import LIKELIHOODS
+from keras_vae.models import image_decoder
+from keras_vae.posteriors import POSTERIORS
 
 
 @pytest.mark.parametrize("network", ["mlp", "conv"])
@@ -57,7 +59,7 @@ def test_parameters_of_an_entry_come_from_its_own_place_in_the_image(likelihood)
 
 
 def test_sigma_is_the_scale_of_the_fixed_gaussian():
-    vae = kv.VAE.for_images((4, 4, 1), 2, "gaussian-fixed", sigma=0.25)
+    vae = kv.VAE.for_images((4, 4, 1), 2, kv.likelihoods.Gaussian(scale=0.25))
     np.testing.assert_allclose(vae.decode([[0.0, 0.0]]).stddev(), 0.25)
 
 
@@ -94,7 +96,50 @@ def test_a_vae_of_every_posterior_trains_and_is_the_same_after_saving(posterior,
     np.testing.assert_array_equal(loaded.reconstruct(binary_images), vae.reconstruct(binary_images))
 
 
-@pytest.mark.parametrize("argument", ["likelihood", "network", "posterior"])
+def test_parts_given_by_name_and_as_objects_make_the_same_model():
+    named = {"likelihood": "categorical", "network": "conv", "posterior": "full", "prior": "standard_normal"}
+    objects = {
+        "likelihood": kv.likelihoods.Categorical(8),
+        "network": kv.networks.Conv((4,)),
+        "posterior": kv.posteriors.Full(),
+        "prior": kv.priors.StandardNormal(3),
+    }
+    x = np.random.default_rng(0).integers(0, 8, (5, 6, 5, 1)).astype("float32")
+    elbos = []
+    for parts in ({**named, "hidden": (4,), "num_levels": 8}, objects):
+        keras.utils.set_random_seed(0)
+        elbos.append(kv.VAE.for_images((6, 5, 1), 3, **parts, seed=0).elbo(x, seed=1))
+    np.testing.assert_array_equal(*elbos)
+
+
+@pytest.mark.parametrize(
+    ("options", "num_levels"),
+    [
+        ({}, 2),
+        ({"likelihood": "poisson", "num_levels": 17}, 17),
+        ({"likelihood": "quantized-logistic", "num_levels": 17}, 17),
+        ({"likelihood": kv.likelihoods.QuantizedLogistic(17)}, 17),
+    ],
+    ids=["default", "not counted", "named", "object"],
+)
+def test_the_encoder_scales_the_levels_of_x_to_1(options, num_levels):
+    encoder = kv.VAE.for_images((4, 4, 1), 2, **options).encoder
+    (rescaling,) = (layer for layer in encoder.layers if isinstance(layer, keras.layers.Rescaling))
+    assert rescaling.scale * (num_levels - 1) == pytest.approx(1)
+
+
+@pytest.mark.parametrize("num_levels", [0, 1])
+def test_less_than_two_levels_are_refused(num_levels):
+    with pytest.raises(ValueError, match=f"`num_levels` must be 2 or more. Received: num_levels={num_levels}"):
+        kv.VAE.for_images((4, 4, 1), 2, num_levels=num_levels)
+
+
+def test_a_prior_of_another_dimension_is_refused():
+    with pytest.raises(ValueError, match=r"prior's event shape \(3,\)"):
+        kv.VAE.for_images((4, 4, 1), 2, prior=kv.priors.StandardNormal(3))
+
+
+@pytest.mark.parametrize("argument", ["likelihood", "network", "posterior", "prior"])
 def test_unknown_names_are_refused(argument):
     with pytest.raises(ValueError, match=f"`{argument}` must be one of .* Received: {argument}='nope'"):
         kv.VAE.for_images((4, 4, 1), 2, **{argument: "nope"})

@@ -81,3 +81,37 @@ def test_batch_normalisation_gives_hidden_units_mean_0_and_variance_1_over_the_b
             np.testing.assert_allclose(np.var(x, axis=0), variance / (variance + layer.epsilon), rtol=1e-4)
         else:
             x = layer(x)
+
+
+@pytest.mark.parametrize("kind", ["mlp", "conv"])
+def test_the_functions_make_the_same_bodies_as_the_objects(kind):
+    make = {"mlp": networks.MLP, "conv": networks.Conv}[kind]
+    encode, decode = {
+        "mlp": (networks.mlp_encoder, networks.mlp_decoder),
+        "conv": (networks.conv_encoder, networks.conv_decoder),
+    }[kind]
+    network = make((5, 3), "tanh", "fan_in_uniform")
+    pairs = [
+        (
+            lambda: network.encoder((4, 4, 1), 6, 0.5),
+            lambda: encode((4, 4, 1), 6, (5, 3), "tanh", "fan_in_uniform", 0.5),
+        ),
+        (lambda: network.decoder(2, (4, 4, 1), 3), lambda: decode(2, (4, 4, 1), 3, (3, 5), "tanh", "fan_in_uniform")),
+    ]
+    for of_object, of_function in pairs:
+        bodies = []
+        for body in (of_object, of_function):
+            keras.utils.set_random_seed(0)
+            bodies.append(body())
+        x = np.random.default_rng(0).normal(size=(5, *bodies[0].input_shape[1:])).astype("float32")
+        np.testing.assert_array_equal(bodies[0](x), bodies[1](x))
+
+
+def test_each_call_of_a_network_makes_a_new_body():
+    network = networks.MLP((5,))
+    assert not set(map(id, network.encoder((3,), 2).layers)) & set(map(id, network.encoder((3,), 2).layers))
+
+
+def test_a_convolutional_network_without_filters_is_refused():
+    with pytest.raises(ValueError, match=r"`filters` must have one entry or more. Received: filters=\(\)"):
+        networks.Conv(())

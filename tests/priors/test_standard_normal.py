@@ -10,7 +10,7 @@ import tensorflow as tf
 from tensorflow_probability import distributions as tfd
 
 from keras_vae import layers, random
-from keras_vae.priors import Prior, StandardNormal
+from keras_vae.priors import StandardNormal
 
 EPS = np.finfo("float32").eps
 Z = np.random.default_rng(0).normal(size=(7, 3)).astype("float32")
@@ -108,11 +108,3 @@ def test_it_is_the_same_in_a_graph():
 def test_a_latent_dim_below_one_raises(latent_dim):
     with pytest.raises(ValueError, match=f"`latent_dim` must be 1 or more. Received: latent_dim={latent_dim}"):
         StandardNormal(latent_dim)
-
-
-def test_a_prior_without_distribution_raises():
-    class Nothing(Prior):
-        pass
-
-    with pytest.raises(NotImplementedError, match="Nothing must override `distribution`"):
-        Nothing()()

@@ -1,0 +1,118 @@
+"""Encoders and decoders, each put together from the body of a network and the layer of a distribution."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+import keras
+
+from keras_vae import likelihoods, networks, posteriors
+from keras_vae.likelihoods import Likelihood
+from keras_vae.networks import Network
+from keras_vae.posteriors import Posterior
+
+__all__ = ["image_decoder", "image_encoder", "make_decoder", "make_encoder"]
+
+
+def make_encoder(
+    event_shape: Sequence[int],
+    latent_dim: int,
+    network: str | Network = "mlp",
+    posterior: str | Posterior = "diagonal",
+    scale: float = 1.0,
+) -> keras.Sequential:
+    """Return the model x [B, *event] -> q(z|x).
+
+    Args:
+        event_shape: Integers, the shape of x.
+        latent_dim: Int, D.
+        network: Str or object, see `keras_vae.networks.get`. "mlp".
+        posterior: Str or object, see `keras_vae.posteriors.get`. "diagonal".
+        scale: Float, factor on x. 1.
+
+    Example:
+
+    >>> make_encoder((30,), latent_dim=5)(np.zeros([3, 30])).event_shape.as_list()
+    [5]
+    """
+    family = posteriors.get(posterior)
+    encoder = networks.get(network).encoder(event_shape, family.params_size(latent_dim), scale=scale)
+    encoder.add(family.layer(latent_dim))
+    return encoder
+
+
+def make_decoder(
+    event_shape: Sequence[int],
+    latent_dim: int,
+    likelihood: str | Likelihood = "bernoulli",
+    network: str | Network = "mlp",
+) -> keras.Sequential:
+    """Return the model z [B, D] -> p(x|z).
+
+    Args:
+        event_shape: Integers, the shape of x.
+        latent_dim: Int, D.
+        likelihood: Str or object, see `keras_vae.likelihoods.get`. "bernoulli".
+        network: Str or object, see `keras_vae.networks.get`. "mlp".
+
+    Example:
+
+    >>> make_decoder((30,), latent_dim=5, likelihood="gaussian")(np.zeros([3, 5])).event_shape.as_list()
+    [30]
+    """
+    event_shape, family = tuple(event_shape), likelihoods.get(likelihood)
+    params_per_entry = family.params_per_entry
+    decoder = networks.get(network).decoder(latent_dim, event_shape, params_per_entry)
+    if family.in_blocks and params_per_entry > 1:
+        decoder.add(keras.layers.Reshape((math.prod(event_shape), params_per_entry)))
+        decoder.add(keras.layers.Permute((2, 1)))
+        decoder.add(keras.layers.Flatten())
+    decoder.add(family.layer(event_shape))
+    return decoder
+
+
+def image_encoder(
+    event_shape: Sequence[int],
+    latent_dim: int,
+    network: str | Network = "mlp",
+    hidden: Sequence[int] | None = None,
+    num_levels: int = 2,
+    posterior: str | Posterior = "diagonal",
+) -> keras.Sequential:
+    """Return the model x [B, *event] -> q(z|x), in which levels are scaled to [0, 1] first.
+
+    Args:
+        event_shape: Integers, the shape of x.
+        latent_dim: Int, D.
+        network: Str or object, see `keras_vae.networks.get`. "mlp".
+        hidden: Integers, widths or filters of a network that is given by name. None: those of its table.
+        num_levels: Int, number of levels of x; 2 for x in [0, 1]. 2.
+        posterior: Str or object, see `keras_vae.posteriors.get`. "diagonal".
+    """
+    if num_levels < 2:
+        raise ValueError(f"`num_levels` must be 2 or more. Received: num_levels={num_levels}")
+    return make_encoder(event_shape, latent_dim, networks.get(network, hidden), posterior, scale=1 / (num_levels - 1))
+
+
+def image_decoder(
+    event_shape: Sequence[int],
+    latent_dim: int,
+    likelihood: str | Likelihood = "bernoulli",
+    network: str | Network = "mlp",
+    hidden: Sequence[int] | None = None,
+    num_levels: int | None = None,
+) -> keras.Sequential:
+    """Return the model z [B, D] -> p(x|z); the arguments are those of `image_encoder`.
+
+    Args:
+        event_shape: Integers, the shape of x.
+        latent_dim: Int, D.
+        likelihood: Str or object, see `keras_vae.likelihoods.get`. "bernoulli".
+        network: Str or object, see `keras_vae.networks.get`. "mlp".
+        hidden: Integers, widths or filters of the encoder; the decoder runs backwards. None: those of the table.
+        num_levels: Int, number of levels of a likelihood that counts them. None: that of the likelihood.
+    """
+    return make_decoder(
+        event_shape, latent_dim, likelihoods.get(likelihood, num_levels), network=networks.get(network, hidden)
+    )

@@ -1,0 +1,38 @@
+"""What a posterior is to the rest of the package."""
+
+from __future__ import annotations
+
+from typing import Protocol, runtime_checkable
+
+import keras
+
+__all__ = ["Posterior"]
+
+
+@runtime_checkable
+class Posterior(Protocol):
+    """A family of q(z|x), before the dimension of z is known; any object with these two methods is a posterior.
+
+    The distribution of the layer has batch [B] and event [D], the event shape of the prior. Its draws must carry a
+    gradient. The KL to the prior is estimated from draws where TFP has no closed form of it.
+
+    Example:
+
+    >>> class Laplace:
+    ...     def params_size(self, latent_dim):
+    ...         return kv.layers.IndependentLaplace.params_size(latent_dim)
+    ...
+    ...     def layer(self, latent_dim):
+    ...         return kv.layers.IndependentLaplace(latent_dim)
+    >>> vae = kv.VAE.for_images((4, 4, 1), latent_dim=2, posterior=Laplace())
+    >>> type(vae.encode(np.zeros([3, 4, 4, 1])).distribution).__name__
+    'Laplace'
+    """
+
+    def params_size(self, latent_dim: int) -> int:
+        """Return the number of parameters that the encoder gives for one x."""
+        ...
+
+    def layer(self, latent_dim: int) -> keras.layers.Layer:
+        """Return the layer from parameters [B, params_size] to q(z|x)."""
+        ...

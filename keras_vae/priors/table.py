@@ -1,0 +1,30 @@
+"""The priors that have a name."""
+
+from __future__ import annotations
+
+from keras_vae.names import look_up
+from keras_vae.priors.prior import Prior
+from keras_vae.priors.standard_normal import StandardNormal
+
+__all__ = ["PRIORS", "get"]
+
+PRIORS = {"standard_normal": StandardNormal}
+
+
+def get(prior: str | Prior, latent_dim: int) -> Prior:
+    """Return a new prior of a name, or the object itself.
+
+    Args:
+        prior: Str, a key of `PRIORS`, or a `Prior`.
+        latent_dim: Int, D of a prior that is given by name.
+
+    Raises:
+        ValueError: if there is no such prior.
+
+    Example:
+
+    >>> get("standard_normal", latent_dim=20)().event_shape.as_list()
+    [20]
+    """
+    part = look_up("prior", prior, PRIORS, Prior)
+    return part(latent_dim) if isinstance(prior, str) else part

@@ -1,0 +1,133 @@
+"""Every prior: shapes, precision, configuration, files, training, and the same numbers however it is run."""
+
+import inspect
+import json
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+from tensorflow_probability import distributions as tfd
+
+import keras_vae as kv
+from tests.contracts import cases
+
+EPS = np.finfo("float32").eps
+MAKE = {**cases.PRIORS, **cases.USER_PRIORS}
+X = np.random.default_rng(0).normal(size=(40, 4)).astype("float32")
+Z = np.random.default_rng(1).normal(size=(7, 3)).astype("float32")
+
+every_prior = pytest.mark.parametrize("name", MAKE)
+
+
+@pytest.fixture(autouse=True)
+def _mixed_precision_ends_with_its_test():
+    before = keras.config.dtype_policy()
+    yield
+    keras.config.set_dtype_policy(before)
+
+
+def vae_of(name):
+    vae = kv.VAE.for_vectors((4,), 3, prior=MAKE[name](), hidden=(5,), seed=0)
+    vae.compile(keras.optimizers.SGD(0.01), jit_compile=False)
+    return vae
+
+
+def moved(prior):
+    """Return the prior after a step of each of its weights, so that they differ from where they start."""
+    for number, variable in enumerate(prior.weights, 1):
+        variable.assign_add(0.1 * number * tf.ones_like(variable))
+    return prior
+
+
+@every_prior
+def test_it_has_no_batch_and_the_latent_event(name):
+    p_z = MAKE[name]()()
+    assert isinstance(p_z, tfd.Distribution)
+    assert (p_z.batch_shape, p_z.event_shape) == ([], [3])
+
+
+@every_prior
+def test_its_draws_have_a_finite_density_and_do_not_depend_on_their_number(name):
+    p_z = MAKE[name]()()
+    z = kv.random.sample(p_z, 10, seed=0)
+    assert z.shape == [10, 3]
+    assert np.all(np.isfinite(p_z.log_prob(z)))
+    more = kv.random.sample(p_z, 64, seed=0)[:10]
+    np.testing.assert_allclose(z, more, rtol=8 * EPS, atol=8 * EPS)
+
+
+@pytest.mark.parametrize("policy", ["mixed_bfloat16", "mixed_float16"])
+@every_prior
+def test_its_densities_are_float32_under_mixed_precision_also_inside_a_model(name, policy):
+    keras.config.set_dtype_policy(policy)
+    dtypes = []
+
+    class Caller(keras.Model):
+        def __init__(self):
+            super().__init__()
+            self.prior = MAKE[name]()
+
+        def call(self, x):
+            p_z = self.prior()
+            dtypes.extend([p_z.dtype, p_z.log_prob(Z).dtype, kv.random.sample(p_z, 2, seed=0).dtype])
+            return x
+
+    model = Caller()
+    model(X)
+    assert dtypes == [tf.float32] * 3
+    assert model.prior().dtype == tf.float32
+
+
+@every_prior
+def test_a_prior_made_of_its_config_has_the_same_config_and_density(name):
+    prior = MAKE[name]()
+    config = {**prior.get_config(), "name": "other", "trainable": False}
+    twin = type(prior).from_config(config)
+    assert json.loads(json.dumps(twin.get_config())) == json.loads(json.dumps(config))
+    np.testing.assert_array_equal(twin().log_prob(Z), prior().log_prob(Z))
+
+
+@every_prior
+def test_every_argument_is_an_attribute_and_in_the_config(name):
+    prior = MAKE[name]()
+    parameters = inspect.signature(type(prior).__init__).parameters.values()
+    named = {parameter.name for parameter in parameters if parameter.kind != parameter.VAR_KEYWORD} - {"self"}
+    assert named <= set(prior.get_config())
+    for key in named:
+        assert hasattr(prior, key), key
+
+
+@every_prior
+def test_a_step_of_fit_trains_every_weight_of_a_prior(name):
+    vae = vae_of(name)
+    before = [variable.numpy() for variable in vae.prior.trainable_variables]
+    vae.fit(X, batch_size=40, verbose=0)
+    for variable, old in zip(vae.prior.trainable_variables, before, strict=True):
+        assert np.all(np.isfinite(variable))
+        assert np.any(variable.numpy() != old), variable.path
+
+
+@every_prior
+def test_it_comes_back_from_a_keras_file_in_safe_mode_with_its_weights(name, tmp_path):
+    vae = vae_of(name)
+    moved(vae.prior)
+    vae.save(tmp_path / "vae.keras")
+    loaded = keras.saving.load_model(tmp_path / "vae.keras", safe_mode=True)
+    assert type(loaded.prior) is type(vae.prior)
+    np.testing.assert_array_equal(loaded.prior().log_prob(Z), vae.prior().log_prob(Z))
+    np.testing.assert_array_equal(loaded.sample(3, seed=0), vae.sample(3, seed=0))
+
+
+@pytest.mark.parametrize("jit_compile", [False, True], ids=["graph", "xla"])
+@every_prior
+def test_densities_and_draws_are_the_same_in_a_graph_and_with_xla(name, jit_compile):
+    prior = moved(MAKE[name]())
+
+    def numbers(z):
+        p_z = prior()
+        return p_z.log_prob(z), kv.random.sample(p_z, 5, seed=3)
+
+    compiled = tf.function(numbers, autograph=False, jit_compile=jit_compile)(tf.constant(Z))
+    for actual, expected in zip(compiled, numbers(tf.constant(Z)), strict=True):
+        np.testing.assert_allclose(actual, expected, rtol=64 * EPS, atol=64 * EPS)
