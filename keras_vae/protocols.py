@@ -70,6 +70,7 @@ class LatentVariableModel(Protocol):
         support: The values of x that the likelihood scores.
         is_normalized: Whether the likelihood's `log_prob` is a log-probability.
         dequantized_levels: See `keras_vae.objectives.bits_per_dim`.
+        metric_units: The metrics of training by name, with their units.
         step: Training steps taken, int64.
         variable_dtype: Dtype in which densities are computed.
     """
@@ -81,6 +82,7 @@ class LatentVariableModel(Protocol):
     support: Support
     is_normalized: bool
     dequantized_levels: int
+    metric_units: dict[str, str]
     step: Any
     variable_dtype: Any
 

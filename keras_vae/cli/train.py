@@ -134,7 +134,7 @@ def run(config: Config) -> int:
         write_json(new / "config.json", config.to_dict())
         write_json(new / "environment.json", environment())
         results = fit(config, vae, data, epochs, new / "logs")
-        results["history"] = vae.history.history
+        results |= {"units": vae.metric_units, "history": vae.history.history}
         write_json(new / "metrics.json", results)
         vae.save(new / "model.keras")
         kv.saving.export_decoder(vae, new / "decoder")

@@ -124,6 +124,11 @@ class ObjectiveModel(keras.Model):
     def metrics(self) -> list[keras.metrics.Metric]:
         internal = [*self._means.values(), self._rows_evaluated, getattr(self, "_loss_tracker", None)]
         others = [metric for metric in super().metrics if not any(metric is one for one in internal)]
+        if unknown := set(self.metric_units) - set(self._means):
+            raise ValueError(
+                "The objective has metrics that the model was not made with: pass it to the constructor. "
+                f"Received: objective={type(self.objective).__name__} with {sorted(unknown)}"
+            )
         return [self._means[name] for name in self.metric_units] + others
 
     def reset_metrics(self) -> None:
@@ -164,6 +169,8 @@ class ObjectiveModel(keras.Model):
             if metric.name in values:  # a subclass updates what it adds
                 metric.update_state(values[metric.name], batch.sample_weight)
         return {metric.name: metric.result() for metric in self.metrics}
+
+    train_step.reports_metrics_only = test_step.reports_metrics_only = True  # type: ignore[attr-defined]
 
     def fit(
         self,
@@ -276,12 +283,12 @@ def _arrays(x: Any, y: Any, sample_weight: Any) -> Any:
     return batch._replace(
         y=batch.y if y is None else y,
         sample_weight=batch.sample_weight if sample_weight is None else sample_weight,
-    ).map(tf.convert_to_tensor)
+    ).map(lambda part: part if tf.is_tensor(part) else tf.convert_to_tensor(np.asarray(part)))
 
 
 def _of_tuple(data: Any) -> Any:
     """Return validation data in one of the forms of Keras: x, (x,), (x, y), (x, y, sample_weight), or batches."""
-    return _arrays(data, None, None)
+    return _arrays(tuple(data) if isinstance(data, list) else data, None, None)
 
 
 def _split_off(data: Any, fraction: float) -> tuple[Batch, Batch]:
@@ -295,7 +302,8 @@ def _split_off(data: Any, fraction: float) -> tuple[Batch, Batch]:
 
 
 def _is_array(x: Any) -> bool:
-    return isinstance(x, np.ndarray | tf.Tensor)
+    """Return whether x holds all examples: an array of any library, or a list."""
+    return hasattr(x, "__array__") or isinstance(x, list)
 
 
 def _attributes(objective: Any) -> list[tuple[str, Any]]:

@@ -9,6 +9,8 @@ import numpy as np
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
+from keras_vae.objectives.loss_terms import metric_units
+
 __all__ = ["image_grid", "latent_scatter", "reconstructions", "training_curves"]
 
 _CELL_INCHES = 0.55
@@ -57,8 +59,14 @@ def reconstructions(x: np.ndarray, x_mean: np.ndarray, high: float | None = None
     return image_grid(pairs, num_columns=len(x), title="originals (above) and reconstructions (below)", high=high)
 
 
-def training_curves(history: Mapping[str, Sequence[float]]) -> Figure:
-    """Draw each metric of a Keras history over the epochs, training and validation in one panel."""
+def training_curves(history: Mapping[str, Sequence[float]], units: Mapping[str, str] | None = None) -> Figure:
+    """Draw each metric of a Keras history over the epochs, training and validation in one panel.
+
+    Args:
+        history: Values of each metric, one an epoch.
+        units: Unit of each metric, such as `vae.metric_units`. None: those of an ELBO.
+    """
+    units = metric_units(None, True) if units is None else units
     names = [name for name in history if f"val_{name}" in history or not name.startswith("val_")]
     num_columns = min(len(names), 3)
     num_rows = math.ceil(len(names) / num_columns)
@@ -78,7 +86,7 @@ def training_curves(history: Mapping[str, Sequence[float]]) -> Figure:
         axes.set_title(name.replace("_", " "), fontsize=9)
         axes.set_xlabel("epoch", fontsize=8)
         axes.xaxis.set_major_locator(MaxNLocator(integer=True, nbins=6))
-        axes.set_ylabel("bits" if name == "bits_per_dim" else "nats", fontsize=8)
+        axes.set_ylabel(units.get(name, ""), fontsize=8)
         axes.tick_params(labelsize=7)
         axes.grid(alpha=0.3)
         if f"val_{name}" in history and i == 0:

@@ -40,7 +40,7 @@ def report(
     largest = vae.support.high
     high = None if np.isinf(largest) else largest
     samples, means = vae.sample(_NUM_SAMPLES, seed), vae.sample(_NUM_SAMPLES, seed, mean=True)
-    figures = {"training_curves": training_curves(history)} if history.get("loss") else {}
+    figures = {"training_curves": training_curves(history, vae.metric_units)} if history.get("loss") else {}
     return {
         **figures,
         "samples": image_grid(samples, title="samples x ~ p(x|z), z ~ p(z)", high=high),

@@ -19,20 +19,23 @@ class ProgressBar(keras.callbacks.Callback):
     Without a terminal there is no bar.
 
     Args:
-        metrics: names to show, as far as they are there.
+        metrics: Strings, names to show, as far as the logs have them. None shows those that the model's objective
+            declares, and the validation loss.
     """
 
-    def __init__(self, metrics: tuple[str, ...] = ("loss", "elbo", "kl", "val_loss")):
+    def __init__(self, metrics: tuple[str, ...] | None = None):
         super().__init__()
         self.metrics = metrics
         self._shown: dict[str, str] = {}
 
     def on_train_begin(self, logs: Any = None) -> None:
-        total = self.params["epochs"] * self.params["steps"]
+        steps = self.params["steps"]  # None where the length of the data is not known
+        total = steps and self.params["epochs"] * steps
+        self._names = (*self.model.metric_units, "val_loss") if self.metrics is None else self.metrics
         self._bar = tqdm.tqdm(total=total, unit="step", dynamic_ncols=True, disable=None)
 
     def on_epoch_begin(self, epoch: int, logs: Any = None) -> None:
-        self._before = epoch * self.params["steps"]
+        self._before = self._bar.n if self.params["steps"] is None else epoch * self.params["steps"]
         self._bar.set_description(f"Epoch {epoch + 1}/{self.params['epochs']}", refresh=False)
 
     def on_train_batch_end(self, batch: int, logs: Any = None) -> None:
@@ -50,7 +53,7 @@ class ProgressBar(keras.callbacks.Callback):
         self._bar.close()
 
     def _show(self, logs: Any) -> None:
-        self._shown |= {name: f"{logs[name]:.2f}" for name in self.metrics if name in (logs or {})}
+        self._shown |= {name: f"{logs[name]:.2f}" for name in self._names if name in (logs or {})}
         self._bar.set_postfix(self._shown, refresh=False)
 
 

@@ -65,8 +65,7 @@ class Steps:
     def _names(self, source: Any, step: Callable) -> list[str]:
         """Return the names of what `step` reports; a step of the user's own may report more than metrics."""
         names = [metric.name for metric in self.model.metrics]
-        own = getattr(type(self.model), step.__name__).__module__ != "keras_vae.models.objective_model"
-        if not own or self.strategy.num_replicas_in_sync > 1:
+        if getattr(step, "reports_metrics_only", False) or self.strategy.num_replicas_in_sync > 1:
             return names
         reported = tf.function(step, autograph=False).get_concrete_function(source.spec).structured_outputs
         return [*names, *(name for name in reported if name not in names)]

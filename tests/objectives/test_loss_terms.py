@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+import keras_vae as kv
 from keras_vae.objectives import bits_per_dim, dataset_elbo
 
 
@@ -44,3 +45,36 @@ def test_it_is_minus_n_times_the_loss_of_the_elbo(make_vae, binary_images):
 def test_bad_arguments_are_refused(elbo, num_examples, message):
     with pytest.raises(ValueError, match=message):
         dataset_elbo(elbo, num_examples)
+
+
+class WithGap(kv.objectives.ELBO):
+    """The ELBO, and the squared KL of each example as a metric."""
+
+    units = {"squared_kl": "nats^2"}  # noqa: RUF012 - as a user writes it
+
+    def terms(self, draws, sample_weight=None, step=0):
+        terms = super().terms(draws, sample_weight, step)
+        return terms._replace(metrics={"squared_kl": terms.kl**2})
+
+
+def test_a_metric_that_an_objective_declares_is_trained_evaluated_saved_and_drawn(make_vae, binary_images):
+    vae = make_vae(objective=WithGap())
+    vae.compile("adam", jit_compile=False)
+    bar = kv.training.ProgressBar()
+    history = vae.fit(binary_images, validation_data=binary_images, verbose=0, callbacks=[bar]).history
+    assert {"squared_kl", "val_squared_kl"} <= set(history)
+    assert "squared_kl" in bar._shown
+    logs = vae.evaluate(binary_images, verbose=0, return_dict=True)
+    terms = vae.objective(vae, binary_images, kv.random.as_noise(vae.seed).of(kv.random.Stream.EVALUATION))
+    assert logs["squared_kl"] == pytest.approx(float(np.mean(terms.kl**2)), rel=1e-5)
+    axes = {axes.get_title(): axes.get_ylabel() for axes in kv.plotting.training_curves(history, vae.metric_units).axes}
+    assert axes["squared kl"] == "nats^2"
+    assert (axes["elbo"], axes["bits per dim"]) == ("nats", "bits per dim")
+
+
+def test_an_objective_with_metrics_the_model_was_not_made_with_is_refused(make_vae, binary_images):
+    vae = make_vae()
+    vae.compile("adam", jit_compile=False)
+    vae.objective = WithGap()
+    with pytest.raises(ValueError, match=r"Received: objective=WithGap with \['squared_kl'\]"):
+        vae.fit(binary_images, verbose=0)
