@@ -112,7 +112,7 @@ def test_a_py_dataset_has_an_order_of_its_own_each_epoch_whatever_the_global_see
 
 
 REPLICAS = """
-import json, sys
+import contextlib, json, sys
 import numpy as np, tensorflow as tf
 tf.config.set_logical_device_configuration(
     tf.config.list_physical_devices("CPU")[0], [tf.config.LogicalDeviceConfiguration()] * 2
@@ -132,12 +132,21 @@ for options in ({}, {"sample_weight": np.linspace(0.5, 2, 100)}):
     vae.fit(x, batch_size=32, epochs=2, verbose=0, callbacks=[keep], **options)
     evaluated = vae.evaluate(x[:75], batch_size=20, verbose=0, return_dict=True)
     results.append([losses, [np.asarray(w).tolist() for w in vae.get_weights()], evaluated])
+dataset = tf.data.Dataset.from_tensor_slices(x[:55]).batch(10)  # the last batch is odd: its parts differ in size
+for scope in (contextlib.nullcontext(), strategy.scope()):
+    with scope:
+        keras.utils.set_random_seed(0)
+        network = kv.networks.MLP((8,), batch_norm=True)
+        vae = kv.VAE.for_images((4, 4, 1), latent_dim=2, network=network, seed=5)
+        vae.compile(keras.optimizers.SGD(0.05), jit_compile=False)
+    history = vae.fit(dataset, epochs=2, verbose=0, validation_data=dataset).history
+    results.append([*history["loss"], *history["val_elbo"], *(float(np.abs(w).sum()) for w in vae.get_weights())])
 print(json.dumps(results))
 """
 
 
 def test_two_replicas_take_the_steps_of_one(make_vae, x, shuffled):
-    """Plain and weighted, with a last batch of 4; evaluation too."""
+    """Arrays, plain and weighted, and a data set with batch normalisation and a last batch of 5; evaluation too."""
     process = subprocess.run(
         [sys.executable, "-c", REPLICAS],
         cwd=pathlib.Path(kv.__file__).parents[1],
@@ -146,9 +155,10 @@ def test_two_replicas_take_the_steps_of_one(make_vae, x, shuffled):
         check=False,
     )
     assert process.returncode == 0, process.stderr[-3000:]
-    plain, weighted = json.loads(process.stdout.strip().splitlines()[-1])
+    plain, weighted, one_normalized, two_normalized = json.loads(process.stdout.strip().splitlines()[-1])
     assert_same(plain[:2], shuffled)
     assert_same(weighted[:2], trained(make_vae, (x,), batch_size=32, sample_weight=np.linspace(0.5, 2, 100)))
+    np.testing.assert_allclose(two_normalized, one_normalized, rtol=1e-5)
     one = make_vae(seed=3)
     one.set_weights(shuffled[1])
     one.compile("adam", jit_compile=False)

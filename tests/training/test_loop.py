@@ -1,7 +1,3 @@
-import json
-import subprocess
-import sys
-
 import keras
 import numpy as np
 import pytest
@@ -141,34 +137,3 @@ def test_data_outside_the_support_is_refused(make_vae, binary_images):
     vae.compile("adam", jit_compile=False)
     with pytest.raises(ValueError, match="Bernoulli likelihood scores"):
         kv.training.train(vae, binary_images * 0.5)
-
-
-# Devices must be cut in two before TensorFlow starts them, so in a process of its own.
-REPLICAS = """
-import contextlib, json
-import numpy as np, tensorflow as tf, keras
-cpu = tf.config.list_physical_devices("CPU")[0]
-tf.config.set_logical_device_configuration(cpu, [tf.config.LogicalDeviceConfiguration()] * 2)
-import keras_vae as kv
-x = (np.random.default_rng(0).random((55, 4, 4, 1)) < 0.3).astype("float32")
-dataset = tf.data.Dataset.from_tensor_slices(x).batch(10)  # the last batch is odd: its parts differ in size
-
-def numbers(scope):
-    with scope:
-        keras.utils.set_random_seed(0)
-        vae = kv.VAE.for_images((4, 4, 1), latent_dim=2, hidden=(8,), batch_norm=True, seed=5)
-        vae.compile(keras.optimizers.SGD(0.05), jit_compile=False)
-    history = vae.fit(dataset, epochs=3, verbose=0, validation_data=dataset).history
-    return [*history["loss"], *history["val_elbo"], *(float(np.abs(w).sum()) for w in vae.get_weights())]
-
-two = tf.distribute.MirroredStrategy(["CPU:0", "CPU:1"])
-print(json.dumps([numbers(contextlib.nullcontext()), numbers(two.scope()), two.num_replicas_in_sync]))
-"""
-
-
-def test_two_replicas_take_the_steps_of_one():
-    run = subprocess.run([sys.executable, "-c", REPLICAS], capture_output=True, text=True, check=False)
-    assert run.returncode == 0, run.stderr[-3000:]
-    one, two, num_replicas = json.loads(run.stdout.splitlines()[-1])
-    assert num_replicas == 2
-    np.testing.assert_allclose(two, one, rtol=1e-5)
