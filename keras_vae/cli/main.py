@@ -34,7 +34,7 @@ def evaluate_run(
         seed: of all noise
     """
     _, data, vae = load_run(run)
-    summary = summarize(vae, data, num_samples, annealed, baselines, seed)
+    summary = summarize(vae, data, num_samples, num_annealed=annealed, baselines=baselines, seed=seed)
     parts = summary["decomposition"]
     figures = run / "figures"
     figures.mkdir(exist_ok=True)

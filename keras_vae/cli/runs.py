@@ -35,12 +35,12 @@ def load_data(config: Config) -> ImageData:
     options = config.data
     return load(
         options.dataset,
-        options.pixels or LIKELIHOODS[config.model.likelihood].pixels,
-        options.data_dir,
-        options.image_size,
-        options.grayscale,
-        options.validation_fraction,
-        options.num_levels,
+        pixels_name=options.pixels or LIKELIHOODS[config.model.likelihood].pixels,
+        data_dir=options.data_dir,
+        image_size=options.image_size,
+        grayscale=options.grayscale,
+        validation_fraction=options.validation_fraction,
+        num_levels=options.num_levels,
     )
 
 

@@ -6,6 +6,7 @@ import dataclasses
 import math
 import os
 import zipfile
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -93,9 +94,9 @@ def load(
         train, test = _npz(name)
         num_levels = _num_levels(int(max(train.images.max(), test.images.max())), num_levels)
     else:
-        return _tfds(name, pixels_name, data_dir, image_size, grayscale, validation_fraction)
-    treatment = pixels(pixels_name or "binarize=dynamic", num_levels)
-    prepare = _preparation(image_size, grayscale)
+        treatment, prepare = pixels(pixels_name or "binarize=dynamic"), _preparation(image_size, grayscale)
+        return _tfds(name, treatment, prepare, data_dir, validation_fraction)
+    treatment, prepare = pixels(pixels_name or "binarize=dynamic", num_levels), _preparation(image_size, grayscale)
     kept = len(train.images) - round(len(train.images) * validation_fraction)
     parts = {"train": train[:kept], "validation": train[kept:], "test": test}
     del train, test  # or the set would stand in memory twice
@@ -106,7 +107,8 @@ def load(
             images = prepare(tf.constant(part.images))
             splits[split] = Split(images, len(part.images), treatment, part.labels)
     event_shape = tuple(splits["train"].images.shape[1:])
-    return ImageData(name, event_shape, treatment, splits["train"], splits.get("validation"), splits["test"])
+    validation = splits.get("validation")
+    return ImageData(name, event_shape, treatment, train=splits["train"], validation=validation, test=splits["test"])
 
 
 @dataclasses.dataclass(frozen=True)
@@ -188,12 +190,7 @@ def _preparation(image_size: int | None, grayscale: bool) -> Any:
 
 
 def _tfds(
-    name: str,
-    pixels_name: str | None,
-    data_dir: str | None,
-    image_size: int | None,
-    grayscale: bool,
-    validation_fraction: float,
+    name: str, treatment: Pixels, prepare: Callable, data_dir: str | None, validation_fraction: float
 ) -> ImageData:
     import tensorflow_datasets as tfds
 
@@ -225,8 +222,6 @@ def _tfds(
     if kept < num_train:
         instructions["validation"] = f"train[{kept}:{num_train}]"
 
-    treatment = pixels(pixels_name or "binarize=dynamic")
-    prepare = _preparation(image_size, grayscale)
     has_label = "label" in builder.info.features
 
     def to_pair(example: dict[str, tf.Tensor]) -> tuple[tf.Tensor, tf.Tensor]:
@@ -239,7 +234,8 @@ def _tfds(
         num_examples = builder.info.splits[instruction].num_examples
         splits[split] = _in_memory_or_stream(examples, num_examples, treatment, has_label)
     shape = tuple(examples.element_spec[0].shape)
-    return ImageData(name, shape, treatment, splits["train"], splits.get("validation"), splits["test"])
+    validation = splits.get("validation")
+    return ImageData(name, shape, treatment, train=splits["train"], validation=validation, test=splits["test"])
 
 
 def _in_memory_or_stream(examples: tf.data.Dataset, num_examples: int, treatment: Pixels, has_label: bool) -> Split:

@@ -148,6 +148,12 @@ class VAE(ObjectiveModel):
         >>> network = kv.networks.MLP((300, 300), activation="tanh")
         >>> vae = VAE.for_images((8, 8, 1), 2, network=network, prior=kv.priors.StandardNormal(2))
         """
+        if moved := {"activation", "initial", "batch_norm", "sigma"} & set(kwargs):
+            raise TypeError(
+                "`activation`, `initial` and `batch_norm` are arguments of the network, as in "
+                'network=keras_vae.networks.MLP((400,), activation="relu"), and `sigma` of the likelihood, as in '
+                f"likelihood=keras_vae.likelihoods.Gaussian(scale=0.1). Received: {', '.join(sorted(moved))}"
+            )
         family = likelihoods.get(likelihood, num_levels)
         encoder = image_encoder(
             event_shape,

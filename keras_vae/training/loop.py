@@ -83,10 +83,9 @@ def train(
         steps_done, logs = runner.run_epoch(
             source,
             first_epoch + epoch - initial_epoch,
-            steps,
-            steps_per_execution or steps,
-            callback_list.on_train_batch_begin,
-            callback_list.on_train_batch_end,
+            steps_per_execution=steps_per_execution,
+            on_begin=callback_list.on_train_batch_begin,
+            on_end=callback_list.on_train_batch_end,
         )
         source.on_epoch_end()
         if not steps_done:
@@ -111,14 +110,8 @@ def evaluate_source(
     """Return the metrics of a model over batches in their order, with noise that depends on seed and row alone."""
     callback_list.on_test_begin()
     runner = _steps(vae, source, vae.test_step)
-    _, logs = runner.run_epoch(
-        source,
-        0,
-        source.steps_per_epoch,
-        None,
-        callback_list.on_test_batch_begin,
-        callback_list.on_test_batch_end,
-    )
+    on_begin, on_end = callback_list.on_test_batch_begin, callback_list.on_test_batch_end
+    _, logs = runner.run_epoch(source, epoch=0, on_begin=on_begin, on_end=on_end)
     callback_list.on_test_end(logs)
     return logs
 

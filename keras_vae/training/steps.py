@@ -74,12 +74,11 @@ class Steps:
         self,
         source: Any,
         epoch: int,
-        steps: int | None,
         steps_per_execution: int | None = None,
         on_begin: Callable[[int], Any] = lambda step: None,
         on_end: Callable[[int, dict], Any] = lambda step, logs: None,
     ) -> tuple[int, dict[str, float]]:
-        """Run up to `steps` steps of an epoch and return their number and the logs.
+        """Run one epoch and return the number of its steps and the logs.
 
         The epoch ends early at the first loss that is not finite, at the end of a stream, or where a callback asks for
         it.
@@ -90,7 +89,7 @@ class Steps:
             inputs: tuple = (source.split.tensors, source.order(tf.constant(epoch)), tf.constant(epoch))
         else:
             inputs = (source.iterator(epoch),)
-        logs: dict[str, float] = {}
+        steps, logs = source.steps_per_epoch, dict[str, float]()
         first = 0
         while steps is None or first < steps:
             last = first + (steps_per_execution or steps or _MAX_STEPS_PER_CHUNK)

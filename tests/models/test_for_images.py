@@ -143,3 +143,9 @@ def test_a_prior_of_another_dimension_is_refused():
 def test_unknown_names_are_refused(argument):
     with pytest.raises(ValueError, match=f"`{argument}` must be one of .* Received: {argument}='nope'"):
         kv.VAE.for_images((4, 4, 1), 2, **{argument: "nope"})
+
+
+@pytest.mark.parametrize("keyword", ["activation", "initial", "batch_norm", "sigma"])
+def test_a_keyword_that_has_moved_to_a_part_is_refused_with_the_part(keyword):
+    with pytest.raises(TypeError, match=f"arguments of the network.*of the likelihood.*Received: {keyword}"):
+        kv.VAE.for_images((4, 4, 1), 2, **{keyword: 1})
