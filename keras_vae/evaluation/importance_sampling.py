@@ -140,9 +140,10 @@ def _log_sums(vae: LatentVariableModel, num_samples: int, samples_at_once: int, 
 
     @tf.function(autograph=False, jit_compile=vae.uses_xla())
     def log_sums(x: tf.Tensor, seed: tf.Tensor, first_row: tf.Tensor) -> tf.Tensor:
+        noise = Noise(seed, first_row).of(Stream.PROPOSAL)
+
         def add(sums: tf.Tensor, chunk: Any, size: int) -> tf.Tensor:
-            noise = Noise(seed, first_row).of(Stream.PROPOSAL, chunk)
-            log_w = log_importance_weights(vae, x, size, noise, proposal=proposal)
+            log_w = log_importance_weights(vae, x, size, noise.at(chunk), proposal=proposal)
             new = tf.stack([tf.reduce_logsumexp(log_w, 0), tf.reduce_logsumexp(2 * log_w, 0)])
             return tf.reduce_logsumexp(tf.stack([sums, new]), 0)
 

@@ -266,13 +266,11 @@ class VAE(ObjectiveModel):
         """Return log p(x|z) in nats, [S, B], of x [B, *event] at each of S draws z [S, B, *latent]."""
         x = tf.convert_to_tensor(x)
         self._check_shape(x)
-        shape = tf.shape(tf.nest.flatten(z)[0])[:2]
-        flat = tf.nest.map_structure(lambda part: tf.reshape(part, tf.concat([[-1], tf.shape(part)[2:]], 0)), z)
-        flat = tf.nest.map_structure(lambda part, whole: tf.ensure_shape(part, [None, *whole.shape[2:]]), flat, z)
-        p_x = self.decode(flat, training=training)
-        x = tf.repeat(tf.cast(x, p_x.dtype)[None], shape[0], axis=0)
+        first = tf.nest.flatten(z)[0]
+        p_x = self.decode(tf.nest.map_structure(lambda part: tf.reshape(part, [-1, *part.shape[2:]]), z), training)
+        x = tf.repeat(tf.cast(x, p_x.dtype)[None], first.shape[0], axis=0)
         log_prob = p_x.log_prob(tf.reshape(x, tf.concat([[-1], tf.shape(x)[2:]], 0)))
-        return tf.reshape(log_prob, shape)
+        return tf.reshape(log_prob, tf.shape(first)[:2])
 
     def draw(
         self,

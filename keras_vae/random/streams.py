@@ -62,7 +62,14 @@ class Noise(NamedTuple):
             stream: The purpose.
             *numbers: Ints, not negative.
         """
-        return Noise(fold_in(self.seed, stream, *numbers), self.first_row)
+        return self.at(stream, *numbers)
+
+    def at(self, *numbers: Any) -> Noise:
+        """Return the noise for the step, epoch or draw that `numbers` name, of a purpose named before.
+
+        `noise.of(stream).at(3)` is `noise.of(stream, 3)`: a loop names the purpose once, outside.
+        """
+        return Noise(fold_in(self.seed, *numbers), self.first_row)
 
 
 def as_noise(seed: Any, first_row: Any = 0) -> Noise:
