@@ -3,8 +3,15 @@
 import keras
 import numpy as np
 import pytest
+import tensorflow as tf
 
 import keras_vae as kv
+
+# The CPU as two devices, for the tests of replicas. TensorFlow takes this before its first operation alone, so it is
+# here; everything else runs on the first device, as it would on the only one.
+tf.config.set_logical_device_configuration(
+    tf.config.list_physical_devices("CPU")[0], [tf.config.LogicalDeviceConfiguration()] * 2
+)
 
 
 @pytest.fixture(autouse=True)
@@ -15,10 +22,15 @@ def _fixed_seeds():
 @pytest.fixture(autouse=True)
 def doctest_names(doctest_namespace):
     """Names every docstring example may use, as a reader has them after the usual imports."""
-    import tensorflow as tf
     from tensorflow_probability import distributions as tfd
 
     doctest_namespace.update(keras=keras, np=np, tf=tf, tfd=tfd, kv=kv)
+
+
+@pytest.fixture(scope="session")
+def strategy():
+    """Return a strategy of two replicas on the CPU."""
+    return tf.distribute.MirroredStrategy(["CPU:0", "CPU:1"])
 
 
 @pytest.fixture

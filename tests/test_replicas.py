@@ -1,80 +1,44 @@
 """What replicas know of each other: trivial on one device, and summing up to the whole batch on two."""
 
-import json
-import pathlib
-import subprocess
-import sys
-
 import numpy as np
 import pytest
 import tensorflow as tf
 
-import keras_vae as kv
-from keras_vae import replicas
+from keras_vae import random, replicas
 
 EPS = np.finfo("float32").eps
 VALUES = np.array([1.0, -2.0, 0.5, 4.0, 3.0, 0.25, 8.0], "float32")
 WEIGHTS = np.array([1.0, 0.0, 2.0, 0.5, 1.0, 3.0, 0.25], "float32")
 
-# Two replicas of 5 and 2 rows. Devices must be cut in two before TensorFlow starts them, so in a process of its own.
-TWO_REPLICAS = """
-import json
-import tensorflow as tf
-
-cpu = tf.config.list_physical_devices("CPU")[0]
-tf.config.set_logical_device_configuration(cpu, [tf.config.LogicalDeviceConfiguration()] * 2)
-from keras_vae import random, replicas
-
-values, weights = tf.constant({values}), tf.constant({weights})
-strategy = tf.distribute.MirroredStrategy(["CPU:0", "CPU:1"])
-rows = [tf.range(5), tf.range(5, 7)]
-whole = random.normal([7, 3], 1)
-
-def distribute(x):
-    parts = [tf.gather(x, r) for r in rows]
-    return strategy.experimental_distribute_values_from_function(lambda c: parts[c.replica_id_in_sync_group])
-
-def step(v, w):
-    first_row = replicas.first_row(tf.shape(v)[0])
-    return {{
-        "num_replicas": tf.constant(replicas.num_replicas()),
-        "sum": replicas.sum_over_replicas(tf.reduce_sum(v)),
-        "first_row": first_row,
-        "mean": replicas.batch_mean(v),
-        "weighted_mean": replicas.batch_mean(v, w),
-        "mean_of_no_weight": replicas.batch_mean(v, tf.zeros_like(w)),
-        "noise": random.normal([tf.shape(v)[0], 3], 1, first_row),
-    }}
-
-result = {{}}
-for kind, run in (("eager", strategy.run), ("graph", tf.function(strategy.run))):
-    per_replica = run(step, args=(distribute(values), distribute(weights)))
-    result[kind] = {{
-        name: [part.numpy().tolist() for part in strategy.experimental_local_results(value)]
-        for name, value in per_replica.items()
-    }}
-with strategy.scope():
-    result["scope"] = replicas.num_replicas()
-result["whole"] = whole.numpy().tolist()
-print(json.dumps(result))
-"""
-
 
 @pytest.fixture(scope="module")
-def two_replicas():
-    """Return what each of two replicas computed: {"eager" | "graph": {name: [first, second]}}."""
-    process = subprocess.run(
-        [sys.executable, "-c", TWO_REPLICAS.format(values=VALUES.tolist(), weights=WEIGHTS.tolist())],
-        check=False,
-        cwd=pathlib.Path(kv.__file__).parents[1],
-        capture_output=True,
-        text=True,
-    )
-    assert process.returncode == 0, process.stderr
-    return json.loads(process.stdout.splitlines()[-1])
+def two_replicas(strategy):
+    """Return what replicas of 5 and 2 rows compute: {"eager" | "graph": {name: [first, second]}}."""
 
+    def distribute(x):
+        parts = [tf.constant(x[:5]), tf.constant(x[5:])]
+        return strategy.experimental_distribute_values_from_function(lambda c: parts[c.replica_id_in_sync_group])
 
-# One device.
+    def step(v, w):
+        first_row = replicas.first_row(tf.shape(v)[0])
+        return {
+            "num_replicas": tf.constant(replicas.num_replicas()),
+            "sum": replicas.sum_over_replicas(tf.reduce_sum(v)),
+            "first_row": first_row,
+            "mean": replicas.batch_mean(v),
+            "weighted_mean": replicas.batch_mean(v, w),
+            "mean_of_no_weight": replicas.batch_mean(v, tf.zeros_like(w)),
+            "noise": random.normal([tf.shape(v)[0], 3], 1, first_row),
+        }
+
+    result = {}
+    for kind, run in (("eager", strategy.run), ("graph", tf.function(strategy.run))):
+        per_replica = run(step, args=(distribute(VALUES), distribute(WEIGHTS)))
+        result[kind] = {
+            name: [part.numpy() for part in strategy.experimental_local_results(value)]
+            for name, value in per_replica.items()
+        }
+    return result
 
 
 def test_without_a_strategy_there_is_one_replica_whose_rows_begin_at_zero():
@@ -121,8 +85,9 @@ def test_every_replica_knows_how_many_there_are(two_replicas, kind):
     assert two_replicas[kind]["num_replicas"] == [2, 2]
 
 
-def test_outside_of_a_step_there_is_one_replica(two_replicas):
-    assert two_replicas["scope"] == 1
+def test_outside_of_a_step_there_is_one_replica(strategy):
+    with strategy.scope():
+        assert replicas.num_replicas() == 1
 
 
 @pytest.mark.parametrize("kind", ["eager", "graph"])
@@ -151,4 +116,4 @@ def test_the_parts_of_the_mean_add_up_to_that_of_the_global_batch(two_replicas, 
 @pytest.mark.parametrize("kind", ["eager", "graph"])
 def test_replicas_draw_the_noise_that_one_device_draws_for_the_global_batch(two_replicas, kind):
     noise = np.concatenate(two_replicas[kind]["noise"])
-    np.testing.assert_allclose(noise, two_replicas["whole"], rtol=8 * EPS, atol=8 * EPS)
+    np.testing.assert_allclose(noise, random.normal([7, 3], 1), rtol=8 * EPS, atol=8 * EPS)

@@ -678,76 +678,39 @@ def test_masks_pass_through():
     assert layer(masked).batch_shape == [1, 6]
 
 
-# Two replicas, of 5 and 2 rows. Devices must be cut in two before TensorFlow starts them, so in a process of its own.
+# Two replicas, of 5 and 2 rows, with params [7, 4] of one distribution for all rows.
 
-TWO_REPLICAS = """
-import sys
-import numpy as np
-import tensorflow as tf
+SAME = np.tile(X[:1], [7, 1])
 
-cpu = tf.config.list_physical_devices("CPU")[0]
-tf.config.set_logical_device_configuration(cpu, [tf.config.LogicalDeviceConfiguration()] * 2)
-import keras
-from keras_vae.layers import MultivariateNormalDiag
 
-strategy = tf.distribute.MirroredStrategy(["CPU:0", "CPU:1"])
-params = np.load(sys.argv[1])["params"]
-
-def make():
-    return keras.Sequential([keras.Input((4,)), MultivariateNormalDiag(2, seed=7)])
-
-def distribute(x):
-    parts = [tf.constant(x[:5]), tf.constant(x[5:])]
+def distribute(strategy):
+    parts = [tf.constant(SAME[:5]), tf.constant(SAME[5:])]
     return strategy.experimental_distribute_values_from_function(lambda c: parts[c.replica_id_in_sync_group])
 
-def step(x):
-    return tf.identity(model(x))
 
-draws = {}
-for kind, run in (("eager", strategy.run), ("graph", tf.function(strategy.run))):
+def draws_of_replicas(strategy, kind):
+    """Return the first and the second draw [7, 2] of one layer."""
     with strategy.scope():
-        model = make()
-    for i in range(2):
-        parts = run(step, args=(distribute(params),))
-        draws[f"{kind}{i}"] = np.concatenate(strategy.experimental_local_results(parts))
-with strategy.scope():
-    model = make()
-draws["predict0"], draws["predict1"] = (model.predict(params, verbose=0) for _ in range(2))
-with strategy.scope():
-    model = make()
-nested = tf.function(step)  # where replicas cannot speak to each other
-parts = strategy.run(lambda x: nested(x), args=(distribute(params),))
-draws["nested"] = np.concatenate(strategy.experimental_local_results(parts))
-np.savez(sys.argv[1], **draws)
-"""
-
-
-@pytest.fixture(scope="module")
-def two_replicas(tmp_path_factory):
-    """Return what two replicas draw, and params [7, 4] of one distribution for all rows."""
-    path = tmp_path_factory.mktemp("replicas") / "numbers.npz"
-    params = np.tile(X[:1], [7, 1])
-    np.savez(path, params=params)
-    process = subprocess.run(
-        [sys.executable, "-c", TWO_REPLICAS, str(path)],
-        check=False,
-        cwd=pathlib.Path(kv.__file__).parents[1],
-        capture_output=True,
-        text=True,
-    )
-    assert process.returncode == 0, process.stderr
-    return dict(np.load(path)), params
+        model = keras.Sequential([keras.Input((4,)), layers.MultivariateNormalDiag(2, seed=7)])
+    if kind == "predict":
+        return [model.predict(SAME, verbose=0) for _ in range(2)]
+    run = strategy.run if kind == "eager" else tf.function(strategy.run)
+    parts = [run(lambda x: tf.identity(model(x)), args=(distribute(strategy),)) for _ in range(2)]
+    return [np.concatenate(strategy.experimental_local_results(values)) for values in parts]
 
 
 @pytest.mark.parametrize("kind", ["eager", "graph", "predict"])
-def test_replicas_draw_the_samples_that_one_device_draws_for_the_global_batch(two_replicas, kind):
-    draws, params = two_replicas
+def test_replicas_draw_the_samples_that_one_device_draws_for_the_global_batch(strategy, kind):
     layer = layers.MultivariateNormalDiag(2, seed=7)
-    for i in range(2):
-        np.testing.assert_allclose(draws[f"{kind}{i}"], layer(params), rtol=16 * EPS, atol=16 * EPS)
+    for draw in draws_of_replicas(strategy, kind):
+        np.testing.assert_allclose(draw, layer(SAME), rtol=16 * EPS, atol=16 * EPS)
 
 
-def test_rows_of_replicas_that_cannot_speak_to_each_other_have_noise_of_their_own(two_replicas):
-    draws, _ = two_replicas
-    assert draws["nested"].shape == (7, 2)
-    assert len(np.unique(draws["nested"])) == 14
+def test_rows_of_replicas_that_cannot_speak_to_each_other_have_noise_of_their_own(strategy):
+    with strategy.scope():
+        model = keras.Sequential([keras.Input((4,)), layers.MultivariateNormalDiag(2, seed=7)])
+    nested = tf.function(lambda x: tf.identity(model(x)))  # where replicas cannot speak to each other
+    parts = strategy.run(lambda x: nested(x), args=(distribute(strategy),))
+    draws = np.concatenate(strategy.experimental_local_results(parts))
+    assert draws.shape == (7, 2)
+    assert len(np.unique(draws)) == 14

@@ -1,9 +1,6 @@
 """The added loss is weight * mean KL(a, b), once: against closed forms, in models, on replicas, after saving."""
 
 import json
-import pathlib
-import subprocess
-import sys
 
 import keras
 import numpy as np
@@ -223,49 +220,27 @@ def test_the_layer_passes_the_distribution_through():
     np.testing.assert_array_equal(output, PARAMS[:, :2])
 
 
-REPLICAS = """
-import json, sys
-import tensorflow as tf
-
-cpu = tf.config.list_physical_devices("CPU")[0]
-tf.config.set_logical_device_configuration(cpu, [tf.config.LogicalDeviceConfiguration()] * 2)
-sys.path.insert(0, sys.argv[1])
-import test_kl_divergence as tests
-import keras
-
-def train(convert):
+def train_with_two_divergences(convert):
+    """Return losses, weights and the count of the steps."""
     schedule = keras.optimizers.schedules.PolynomialDecay(0.0, 4, 1.0)
-    _, add_loss = tests.posterior("add_loss", tests.LearnedNormal(), convert, use_exact_kl=True, weight=schedule)
-    (q_z,) = tests.posterior("regularizer", tests.LearnedNormal(), convert, weight=0.5)
+    _, add_loss = posterior("add_loss", LearnedNormal(), convert, use_exact_kl=True, weight=schedule)
+    (q_z,) = posterior("regularizer", LearnedNormal(), convert, weight=0.5)
     model = keras.Sequential([keras.Input((3,)), keras.layers.Dense(4, kernel_initializer="zeros"), q_z, add_loss])
-    model.compile(keras.optimizers.SGD(0.05), loss=tests.NegativeLogLikelihood())
-    fit = model.fit(tests.X[:6], tests.X[:6, :2], batch_size=6, epochs=3, shuffle=False, verbose=0)
-    weights = [number for w in model.trainable_variables for number in w.numpy().ravel().tolist()]
-    return fit.history["loss"] + weights + [float(add_loss.iterations.numpy())]
-
-result = {}
-for convert in ("mean", "sample"):
-    one = train(convert)
-    with tf.distribute.MirroredStrategy(["CPU:0", "CPU:1"]).scope():
-        result[convert] = [one, train(convert)]
-print(json.dumps(result))
-"""
+    model.compile(keras.optimizers.SGD(0.05), loss=NegativeLogLikelihood())
+    fit = model.fit(X[:6], X[:6, :2], batch_size=6, epochs=3, shuffle=False, verbose=0)
+    weights = np.concatenate([w.numpy().ravel() for w in model.trainable_variables])
+    return [*fit.history["loss"], *weights, add_loss.iterations.numpy()]
 
 
-def test_two_replicas_train_as_one():
+@pytest.mark.parametrize("convert", ["mean", "sample"])
+def test_two_replicas_train_as_one(strategy, convert):
     """Where they exchange no values in the forward pass, and where they do: samples, and steps that are counted."""
-    process = subprocess.run(
-        [sys.executable, "-c", REPLICAS, str(pathlib.Path(__file__).parent)],
-        check=False,
-        cwd=pathlib.Path(kv.__file__).parents[1],
-        capture_output=True,
-        text=True,
-    )
-    assert process.returncode == 0, process.stderr
-    for one, two in json.loads(process.stdout.splitlines()[-1]).values():
-        assert len(one) == 3 + 16 + 2 + 2 + 1
-        np.testing.assert_allclose(two, one, rtol=256 * EPS, atol=256 * EPS)  # three steps, each of some 64 roundings
-        assert two[-1] == 3
+    one = train_with_two_divergences(convert)
+    with strategy.scope():
+        two = train_with_two_divergences(convert)
+    assert len(one) == 3 + 16 + 2 + 2 + 1
+    np.testing.assert_allclose(two, one, rtol=256 * EPS, atol=256 * EPS)  # three steps, each of some 64 roundings
+    assert two[-1] == 3
 
 
 # Precision.

@@ -1,9 +1,6 @@
 """One way to fit: whatever holds the examples, the steps, their order and their noise are the same."""
 
-import json
-import pathlib
-import subprocess
-import sys
+import contextlib
 
 import keras
 import numpy as np
@@ -111,58 +108,29 @@ def test_a_py_dataset_has_an_order_of_its_own_each_epoch_whatever_the_global_see
     assert np.max(np.abs(first[0] - in_order[0])) > 1e-3
 
 
-REPLICAS = """
-import contextlib, json, sys
-import numpy as np, tensorflow as tf
-tf.config.set_logical_device_configuration(
-    tf.config.list_physical_devices("CPU")[0], [tf.config.LogicalDeviceConfiguration()] * 2
-)
-import keras, keras_vae as kv
-sys.path.insert(0, ".")
-from conftest import make_vae
-x = (np.random.default_rng(0).random((100, 4, 4, 1)) < 0.4).astype("float32")
-strategy = tf.distribute.MirroredStrategy(["CPU:0", "CPU:1"])
-results = []
-for options in ({}, {"sample_weight": np.linspace(0.5, 2, 100)}):
+def test_two_replicas_take_the_steps_of_one(make_vae, strategy, x, shuffled):
+    """Arrays, plain and weighted, with a last batch of 4 rows."""
+    weights = np.linspace(0.5, 2, 100)
     with strategy.scope():
-        vae = make_vae.__wrapped__()(seed=3)
-        vae.compile(keras.optimizers.Adam(0.01), steps_per_execution=1)
-    losses = []
-    keep = keras.callbacks.LambdaCallback(on_train_batch_end=lambda batch, logs: losses.append(logs["loss"]))
-    vae.fit(x, batch_size=32, epochs=2, verbose=0, callbacks=[keep], **options)
-    evaluated = vae.evaluate(x[:75], batch_size=20, verbose=0, return_dict=True)
-    results.append([losses, [np.asarray(w).tolist() for w in vae.get_weights()], evaluated])
-dataset = tf.data.Dataset.from_tensor_slices(x[:55]).batch(10)  # the last batch is odd: its parts differ in size
-for scope in (contextlib.nullcontext(), strategy.scope()):
-    with scope:
-        keras.utils.set_random_seed(0)
-        network = kv.networks.MLP((8,), batch_norm=True)
-        vae = kv.VAE.for_images((4, 4, 1), latent_dim=2, network=network, seed=5)
-        vae.compile(keras.optimizers.SGD(0.05), jit_compile=False)
-    history = vae.fit(dataset, epochs=2, verbose=0, validation_data=dataset).history
-    results.append([*history["loss"], *history["val_elbo"], *(float(np.abs(w).sum()) for w in vae.get_weights())])
-print(json.dumps(results))
-"""
+        assert_same(trained(make_vae, (x,), batch_size=32), shuffled)
+        weighted = trained(make_vae, (x,), batch_size=32, sample_weight=weights)
+    assert_same(weighted, trained(make_vae, (x,), batch_size=32, sample_weight=weights))
 
 
-def test_two_replicas_take_the_steps_of_one(make_vae, x, shuffled):
-    """Arrays, plain and weighted, and a data set with batch normalisation and a last batch of 5; evaluation too."""
-    process = subprocess.run(
-        [sys.executable, "-c", REPLICAS],
-        cwd=pathlib.Path(kv.__file__).parents[1],
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert process.returncode == 0, process.stderr[-3000:]
-    plain, weighted, one_normalized, two_normalized = json.loads(process.stdout.strip().splitlines()[-1])
-    assert_same(plain[:2], shuffled)
-    assert_same(weighted[:2], trained(make_vae, (x,), batch_size=32, sample_weight=np.linspace(0.5, 2, 100)))
-    np.testing.assert_allclose(two_normalized, one_normalized, rtol=1e-5)
-    one = make_vae(seed=3)
-    one.set_weights(shuffled[1])
-    one.compile("adam", jit_compile=False)
-    assert plain[2] == pytest.approx(one.evaluate(x[:75], verbose=0, return_dict=True), rel=1e-5)
+def test_two_replicas_normalise_and_evaluate_batches_as_one_does(strategy, x):
+    """A data set whose last batch is odd, so that its parts differ in size."""
+    data = tf.data.Dataset.from_tensor_slices(x[:55]).batch(10)
+    numbers = []
+    for scope in (contextlib.nullcontext(), strategy.scope()):
+        with scope:
+            keras.utils.set_random_seed(0)
+            network = kv.networks.MLP((8,), batch_norm=True)
+            vae = kv.VAE.for_images((4, 4, 1), latent_dim=2, network=network, seed=5)
+            vae.compile(keras.optimizers.SGD(0.05), jit_compile=False)
+            history = vae.fit(data, epochs=2, verbose=0, validation_data=data).history
+        weights = [float(np.abs(w).sum()) for w in vae.get_weights()]
+        numbers.append([*history["loss"], *history["val_elbo"], *weights, *vae.evaluate(data, verbose=0)])
+    np.testing.assert_allclose(numbers[1], numbers[0], rtol=1e-5)
 
 
 def test_weighted_arrays_are_trained_by_the_graph_of_a_whole_execution(make_vae, x):

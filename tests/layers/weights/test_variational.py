@@ -1,10 +1,8 @@
 """What all layers with a distribution of kernel and bias do: losses, live distributions, draws, saving, replicas."""
 
+import contextlib
 import inspect
 import json
-import pathlib
-import subprocess
-import sys
 
 import keras
 import numpy as np
@@ -13,7 +11,6 @@ import tensorflow as tf
 import tensorflow_probability as tfp
 from tensorflow_probability import distributions as tfd
 
-import keras_vae as kv
 from keras_vae import layers
 from keras_vae.layers import default_mean_field_normal_fn, default_multivariate_normal_fn, scaled_kl_divergence_fn
 from keras_vae.layers.weights.variational import Variational
@@ -446,92 +443,64 @@ def test_what_is_no_function_raises(name, argument, value):
         make(name, **{argument: value})
 
 
-# Two replicas, in a process of their own, as devices must be cut in two before TensorFlow starts them.
+# Two replicas.
 
-TWO_REPLICAS = """
-import contextlib, json
-import tensorflow as tf
-
-cpu = tf.config.list_physical_devices("CPU")[0]
-tf.config.set_logical_device_configuration(cpu, [tf.config.LogicalDeviceConfiguration()] * 2)
-import keras
-import numpy as np
-from tensorflow_probability import distributions as tfd
-from keras_vae import layers
-
-x = np.random.default_rng(0).normal(size=(8, 4)).astype("float32")
-strategy = tf.distribute.MirroredStrategy(["CPU:0", "CPU:1"])
 
 def unit_normal(kernel_size, bias_size, dtype):
-    # Normal(loc, 1) with a trained location, of which all replicas have one draw
-    return keras.Sequential([
-        layers.VariableLayer(kernel_size + bias_size, initializer="random_normal"),
-        layers.DistributionLambda(lambda t: tfd.Independent(tfd.Normal(t, 1.0), 1), seed=3),
-    ])
+    """Normal(loc, 1) with a trained location, of which all replicas have one draw."""
+    return keras.Sequential(
+        [
+            layers.VariableLayer(kernel_size + bias_size, initializer="random_normal"),
+            layers.DistributionLambda(lambda t: tfd.Independent(tfd.Normal(t, 1.0), 1), seed=3),
+        ]
+    )
 
-def fit(name, scope):
+
+def fit_of_two_layers(name, scope):
     with scope:
         keras.utils.set_random_seed(1)
         tensor_fn = "sample" if name == "DenseReparameterization" else "mean"
-        model = keras.Sequential([
-            keras.Input((4,)),
-            layers.DenseReparameterization(3, seed=1),
-            layers.DenseVariational(2, unit_normal, unit_normal, kl_use_exact=True)
-            if name == "DenseVariational"
-            else getattr(layers, name)(2, kernel_posterior_tensor_fn=tensor_fn, seed=2),
-        ])
+        model = keras.Sequential(
+            [
+                keras.Input((4,)),
+                layers.DenseReparameterization(3, seed=1),
+                layers.DenseVariational(2, unit_normal, unit_normal, kl_use_exact=True)
+                if name == "DenseVariational"
+                else getattr(layers, name)(2, kernel_posterior_tensor_fn=tensor_fn, seed=2),
+            ]
+        )
         model.compile(keras.optimizers.SGD(0.1), "mse")
+    x = np.random.default_rng(0).normal(size=(8, 4)).astype("float32")
     loss = model.fit(x, x[:, :2], batch_size=8, epochs=2, shuffle=False, verbose=0).history["loss"]
-    return {"loss": loss, "weights": [w.numpy().tolist() for w in model.trainable_variables]}
+    return loss, [w.numpy() for w in model.trainable_variables]
 
-def draw(name):
+
+def draws_of_replicas(name, strategy):
     with strategy.scope():
         layer = getattr(layers, name)(2, seed=1)
         layer.build([None, 4])
     outputs = tf.function(strategy.run)(lambda: layer(tf.ones([5, 4])))
-    return [y.numpy().tolist() for y in strategy.experimental_local_results(outputs)]
-
-names = ["DenseReparameterization", "DenseLocalReparameterization", "DenseFlipout"]
-result = {
-    name: {"one": fit(name, contextlib.nullcontext()), "two": fit(name, strategy.scope())}
-    for name in [*names, "DenseVariational"]
-}
-for name in names:
-    result[name]["draws"] = draw(name)
-print(json.dumps(result))
-"""
-
-
-@pytest.fixture(scope="module")
-def two_replicas():
-    process = subprocess.run(
-        [sys.executable, "-c", TWO_REPLICAS],
-        check=False,
-        cwd=pathlib.Path(kv.__file__).parents[1],
-        capture_output=True,
-        text=True,
-    )
-    assert process.returncode == 0, process.stderr
-    return json.loads(process.stdout.splitlines()[-1])
+    return [y.numpy() for y in strategy.experimental_local_results(outputs)]
 
 
 @pytest.mark.parametrize(
     "name", ["DenseReparameterization", "DenseLocalReparameterization", "DenseFlipout", "DenseVariational"]
 )
-def test_two_replicas_train_as_one_device_and_count_the_divergence_once(two_replicas, name):
+def test_two_replicas_train_as_one_device_and_count_the_divergence_once(strategy, name):
     """With draws that replicas share: the kernel's, and none where each row has its own."""
-    one, two = two_replicas[name]["one"], two_replicas[name]["two"]
-    np.testing.assert_allclose(two["loss"], one["loss"], rtol=64 * EPS)
-    for first, second in zip(one["weights"], two["weights"], strict=True):
+    one_loss, one = fit_of_two_layers(name, contextlib.nullcontext())
+    two_loss, two = fit_of_two_layers(name, strategy.scope())
+    np.testing.assert_allclose(two_loss, one_loss, rtol=64 * EPS)
+    for first, second in zip(one, two, strict=True):
         np.testing.assert_allclose(second, first, rtol=64 * EPS, atol=64 * EPS)
 
 
 @pytest.mark.parametrize("name", ["DenseLocalReparameterization", "DenseFlipout"])
-def test_replicas_draw_other_noise_for_their_rows(two_replicas, name):
-    first, second = (np.array(y) for y in two_replicas[name]["draws"])
+def test_replicas_draw_other_noise_for_their_rows(strategy, name):
+    first, second = draws_of_replicas(name, strategy)
     assert np.any(first != second)
 
 
-def test_replicas_share_the_kernel_where_the_batch_shares_it(two_replicas):
-    first, second = two_replicas["DenseReparameterization"]["draws"]
-    assert first == second
+def test_replicas_share_the_kernel_where_the_batch_shares_it(strategy):
+    first, second = draws_of_replicas("DenseReparameterization", strategy)
+    np.testing.assert_array_equal(first, second)
