@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
 
 import keras
@@ -88,7 +88,7 @@ def as_batched_data(data: Any, seed: Any, steps: int | None = None, shuffle: boo
         return BatchedData(first, lambda epoch: data if steps is None else data.repeat(), known, steps is not None)
     if isinstance(data, keras.utils.PyDataset):
         return _of_py_dataset(data, seed, steps, shuffle)
-    if isinstance(data, Iterable):
+    if isinstance(data, Iterable) and not isinstance(data, Mapping | str):
         batches = iter(data)
         first = _first(batches)
         rest = itertools.chain([first], batches)

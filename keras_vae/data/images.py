@@ -175,9 +175,9 @@ class Batches:
         dataset.batches = self  # for a look at the data that does not take an epoch
         return dataset
 
-    def endless_dataset(self) -> tf.data.Dataset:
-        """Return the batches of all epochs, one after the other."""
-        return tf.data.Dataset.counter().flat_map(lambda epoch: self.epoch(tf.cast(epoch, tf.int32)))
+    def endless_dataset(self, first_epoch: int = 0) -> tf.data.Dataset:
+        """Return the batches of all epochs from `first_epoch` on, one after the other."""
+        return tf.data.Dataset.counter(first_epoch).flat_map(lambda epoch: self.epoch(tf.cast(epoch, tf.int32)))
 
     def _encode(self, raw: tf.Tensor, epoch: Any, first_row: Any) -> tf.Tensor:
         if self.split.pixels is None:

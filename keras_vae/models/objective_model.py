@@ -260,7 +260,10 @@ class ObjectiveModel(keras.Model):
             data = getattr(data, "batches", data)  # of keras_vae.data.Batches.dataset
         if isinstance(data, Batch):
             data = as_batches(data, batch_size, self.seed, training, shuffle)
-            data = data if steps is None else data.endless_dataset()
+            if steps is not None:  # a second training goes on with new orders
+                data = data.endless_dataset(
+                    int(tf.convert_to_tensor(self.step)) // data.steps_per_epoch if training else 0
+                )
         source = data if isinstance(data, Batches) else as_batched_data(data, self.seed, steps, training and shuffle)
         self.check(source.head())
         return source

@@ -86,6 +86,7 @@ def train(
             steps_per_execution=steps_per_execution,
             on_begin=callback_list.on_train_batch_begin,
             on_end=callback_list.on_train_batch_end,
+            is_stopped=lambda: vae.stop_training,
         )
         source.on_epoch_end()
         if not steps_done:

@@ -77,11 +77,11 @@ class Steps:
         steps_per_execution: int | None = None,
         on_begin: Callable[[int], Any] = lambda step: None,
         on_end: Callable[[int, dict], Any] = lambda step, logs: None,
+        is_stopped: Callable[[], bool] = lambda: False,
     ) -> tuple[int, dict[str, float]]:
         """Run one epoch and return the number of its steps and the logs.
 
-        The epoch ends early at the first loss that is not finite, at the end of a stream, or where a callback asks for
-        it.
+        The epoch ends early at the first loss that is not finite, at the end of a stream, or where `is_stopped()`.
         """
         with self.strategy.scope():
             self.model.reset_metrics()
@@ -101,7 +101,7 @@ class Steps:
                 logs = {name: float(values[name]) for name in self.names}
                 on_end(done - 1, logs)
             first = done
-            if done < last or self.model.stop_training:
+            if done < last or is_stopped():
                 break
         return first, logs
 

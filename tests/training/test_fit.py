@@ -209,6 +209,37 @@ def test_what_does_not_suit_the_data_is_refused(make_vae, x, data, options, mess
         vae.fit(data, verbose=0, **options)
 
 
+@pytest.mark.parametrize("data", [{"x": 1}, None, "x"])
+def test_what_is_neither_array_nor_batches_is_refused(make_vae, data):
+    vae = make_vae()
+    vae.compile("adam", jit_compile=False)
+    with pytest.raises(TypeError, match=f"must be an array, a tf.data.Dataset.*Received: {type(data).__name__}"):
+        vae.fit(data, verbose=0)
+
+
+def test_a_second_training_by_steps_goes_on_with_new_orders(make_vae, x):
+    def epochs_seen(steps):
+        vae, losses = make_vae(), []
+        vae.compile(keras.optimizers.SGD(0.0), jit_compile=False)
+        vae.objective.beta = 0.0
+        for count in steps:
+            losses += vae.fit(x, batch_size=25, epochs=1, steps_per_epoch=count, verbose=0).history["loss"]
+        return losses
+
+    twice, once = epochs_seen([4, 4]), epochs_seen([8])
+    assert np.mean(twice) == pytest.approx(once[0], rel=1e-5)
+
+
+def test_a_training_that_was_stopped_does_not_cut_a_later_evaluation(make_vae, x):
+    vae = make_vae()
+    vae.compile("adam", jit_compile=False)
+    stop = keras.callbacks.EarlyStopping("loss", patience=0, min_delta=1e9)
+    vae.fit(x, epochs=9, callbacks=[stop], verbose=0)
+    stream = tf.data.Dataset.from_tensor_slices(x).filter(lambda _: True).batch(1)  # 100 steps, a number not known
+    expected = vae.evaluate(x, verbose=0, return_dict=True)
+    assert vae.evaluate(stream, verbose=0, return_dict=True) == pytest.approx(expected, rel=1e-5)
+
+
 def test_a_generator_that_ends_early_is_reported(make_vae, x):
     vae = make_vae()
     vae.compile("adam", jit_compile=False)
