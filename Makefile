@@ -1,9 +1,13 @@
-# The map of the project: `make train`, `make test`, `make check`.
+# The map of the project: `make train`, `make test`, `make test-fast`, `make check`.
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: train test check format
+.PHONY: train test test-fast check format
+
+# The maths and what flows: about a minute and a half on two cores. No layers, training runs, files or scripts.
+FAST := $(addprefix tests/,distributions random data objectives evaluation networks likelihoods posteriors priors) \
+	tests/models/test_latents.py tests/test_architecture.py tests/test_public_names.py tests/test_names.py
 
 $(VENV)/installed: requirements.txt pyproject.toml
 	$(PYTHON) -m venv $(VENV)
@@ -16,6 +20,9 @@ train: $(VENV)/installed
 
 test: $(VENV)/installed
 	$(BIN)/python -m pytest -n 2 --dist loadfile
+
+test-fast: $(VENV)/installed
+	$(BIN)/python -m pytest -n 2 --dist loadfile $(FAST)
 
 check: $(VENV)/installed
 	$(BIN)/ruff format --check .
