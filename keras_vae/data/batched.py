@@ -65,13 +65,17 @@ class BatchedData:
         return self._iterator
 
 
-def as_batched_data(data: Any, seed: Any, steps: int | None = None, shuffle: bool = True) -> BatchedData:
+def as_batched_data(
+    data: Any, seed: Any, steps: int | None = None, shuffle: bool = True, runs_on: bool = True
+) -> BatchedData:
     """Return batches of a batched `tf.data.Dataset`, a `keras.utils.PyDataset`, or an iterable of batches.
 
     Args:
         data: The batches.
         seed: Base of the order of a `PyDataset`, see `keras_vae.random.as_seed`.
-        steps: Int, steps of an epoch, over which the data runs on; None for a pass over the data.
+        steps: Int, steps of an epoch; None for a pass over the data.
+        runs_on: Bool, whether an epoch of `steps` steps goes on where the one before has ended, and starts again at the
+            end of the data, as training does. Otherwise each has the first `steps` batches, as far as there are.
         shuffle: Bool, whether each epoch has its own order of the batches of a `PyDataset`. A data set has the order
             that the user gave it.
 
@@ -82,12 +86,15 @@ def as_batched_data(data: Any, seed: Any, steps: int | None = None, shuffle: boo
     if isinstance(data, tf.data.Dataset):
         length = int(data.cardinality())
         first = _first(data.take(1))
-        known = steps or (length if length >= 0 else None)
         if length == tf.data.INFINITE_CARDINALITY and steps is None:
             raise ValueError("An endless data set needs `steps_per_epoch`. Received: steps_per_epoch=None")
-        return BatchedData(first, lambda epoch: data if steps is None else data.repeat(), known, steps is not None)
+        if steps is None:
+            return BatchedData(first, lambda epoch: data, length if length >= 0 else None)
+        if runs_on:
+            return BatchedData(first, lambda epoch: data.repeat(), steps, endless=True)
+        return BatchedData(first, lambda epoch: data.take(steps), min(steps, length) if length >= 0 else steps)
     if isinstance(data, keras.utils.PyDataset):
-        return _of_py_dataset(data, seed, steps, shuffle)
+        return _of_py_dataset(data, seed, steps, shuffle, runs_on)
     if isinstance(data, Iterable) and not isinstance(data, Mapping | str):
         batches = iter(data)
         first = _first(batches)
@@ -100,7 +107,9 @@ def as_batched_data(data: Any, seed: Any, steps: int | None = None, shuffle: boo
     )
 
 
-def _of_py_dataset(data: keras.utils.PyDataset, seed: Any, steps: int | None, shuffle: bool) -> BatchedData:
+def _of_py_dataset(
+    data: keras.utils.PyDataset, seed: Any, steps: int | None, shuffle: bool, runs_on: bool
+) -> BatchedData:
     """Number the batches of each epoch, in an order of its own, and fetch them with as many threads as `data` has."""
     length = data.num_batches
     if not length:
@@ -116,6 +125,8 @@ def _of_py_dataset(data: keras.utils.PyDataset, seed: Any, steps: int | None, sh
 
     if steps is None:
         return BatchedData(first, epoch, length, on_epoch_end=data.on_epoch_end)
+    if not runs_on:
+        return BatchedData(first, lambda number: epoch(number).take(steps), min(steps, length))
     numbers = tf.data.Dataset.counter()
     passes = _generated(first, lambda: (batch for n in numbers for batch in epoch(int(n))))
     return BatchedData(first, lambda _: passes, steps, endless=True, on_epoch_end=data.on_epoch_end)

@@ -77,7 +77,7 @@ def annealed_log_marginal(
     key = ("annealed_log_marginal", num_chains, num_steps, step_size, num_leapfrog_steps)
     anneal = vae.compiled_function(key, lambda: _anneal(vae, *key[1:]))
     results = [
-        anneal(vae.check(as_batch(batch).x), seed, tf.constant(step * batch_size))
+        anneal(vae.check(as_batch(batch).x), seed, tf.constant(step * batches.batch_size))
         for step, batch in enumerate(batches.epoch(0))
     ]
     log_sum, log_sum_of_squares = np.concatenate([sums for sums, _ in results], axis=1).astype(np.float64)

@@ -85,7 +85,7 @@ def decompose(vae: LatentVariableModel, data: Any, batch_size: int = 500, seed: 
     add_posteriors = vae.compiled_function("decompose: add_posteriors", lambda: _add_posteriors(vae))
 
     drawn = [
-        draw(vae.check(as_batch(batch).x), seed, tf.constant(step * batch_size))
+        draw(vae.check(as_batch(batch).x), seed, tf.constant(step * batches.batch_size))
         for step, batch in enumerate(batches.epoch(0))
     ]
     values, z = (

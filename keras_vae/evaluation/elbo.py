@@ -71,7 +71,7 @@ def evaluate(
     log_likelihoods, kls = [], []
     for step, batch in enumerate(batches.epoch(0)):
         x = vae.check(as_batch(batch).x)
-        log_likelihood, kl = terms_of(x, seed, tf.constant(step * batch_size))
+        log_likelihood, kl = terms_of(x, seed, tf.constant(step * batches.batch_size))
         log_likelihoods.append(log_likelihood.numpy())
         kls.append(kl.numpy())
     log_likelihood = np.concatenate(log_likelihoods).astype(np.float64)

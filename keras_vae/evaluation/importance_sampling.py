@@ -117,7 +117,7 @@ def log_marginal(
 
     def of_batch(numbered: tuple[int, Any]) -> np.ndarray:
         step, batch = numbered
-        return log_sums(as_batch(batch).x, seed, tf.constant(step * batch_size)).numpy()
+        return log_sums(as_batch(batch).x, seed, tf.constant(step * batches.batch_size)).numpy()
 
     # One thread a core: within a batch XLA uses several for the matrix products only. A GPU is kept busy by one.
     num_threads, numbered = 1 if on_gpu else _num_cores(), enumerate(batches.epoch(0))

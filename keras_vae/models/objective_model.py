@@ -21,7 +21,7 @@ __all__ = ["ObjectiveModel"]
 
 
 class ObjectiveModel(keras.Model):
-    """Base of models trained on `objective(model, x, seed, ...) -> LossTerms`.
+    """Base of models trained on a `keras_vae.objectives.Objective`.
 
     It has what Keras asks of a model, and no maths: `compile` without a loss, `fit`, `evaluate`, `predict`,
     metrics in nats per example, noise that is a function of seed, step and row. A subclass sets `event_shape`
@@ -30,7 +30,7 @@ class ObjectiveModel(keras.Model):
     `step` counts the training steps taken in the model's life, and is saved with it: no noise comes twice.
 
     Args:
-        objective: function like `keras_vae.objectives.ELBO`, which is the default.
+        objective: A `keras_vae.objectives.Objective`. None: the ELBO.
         seed: int, base of all noise.
         dequantized_levels: see `keras_vae.objectives.bits_per_dim`.
         **kwargs: of `keras.Model`.
@@ -203,6 +203,8 @@ class ObjectiveModel(keras.Model):
         """
         if class_weight is not None:
             raise ValueError(f"Give each example a `sample_weight`. Received: class_weight={class_weight!r}")
+        if isinstance(validation_freq, int | np.integer) and validation_freq < 1:
+            raise ValueError(f"`validation_freq` must be 1 or more. Received: validation_freq={validation_freq}")
         batch_size = batch_size or 32
         data = _arrays(x, y, sample_weight)
         if validation_split:
@@ -256,17 +258,19 @@ class ObjectiveModel(keras.Model):
         self, data: Any, batch_size: int, steps: int | None, training: bool = True, shuffle: bool = True
     ) -> Batches | BatchedData:
         """Return the data as batches, after a check against the likelihood's support."""
+        if steps is not None and steps < 1:
+            raise ValueError(f"The number of steps must be 1 or more. Received: steps={steps}")
         if isinstance(data, tf.data.Dataset) and steps is None:
             data = getattr(data, "batches", data)  # of keras_vae.data.Batches.dataset
         if isinstance(data, Batch):
             data = as_batches(data, batch_size, self.seed, training, shuffle)
-            if steps is not None:  # a second training goes on with new orders
-                data = data.endless_dataset(
-                    int(tf.convert_to_tensor(self.step)) // data.steps_per_epoch if training else 0
-                )
-        source = data if isinstance(data, Batches) else as_batched_data(data, self.seed, steps, training and shuffle)
-        self.check(source.head())
-        return source
+        if isinstance(data, Batches) and steps is not None:
+            steps_in_life = int(tf.convert_to_tensor(self.step))  # a second training goes on with new orders
+            data = data.endless_dataset(steps_in_life // data.steps_per_epoch) if training else data.epoch(0)
+        if not isinstance(data, Batches):
+            data = as_batched_data(data, self.seed, steps, training and shuffle, runs_on=training)
+        self.check(data.head())
+        return data
 
     def predict(self, x: Any, *args: Any, **kwargs: Any) -> np.ndarray:
         """Return reconstructions (see `call`), [N, *event]; see `keras.Model.predict`."""

@@ -50,7 +50,7 @@ class VAE(ObjectiveModel):
         encoder: maps x [B, *event] to q(z|x), batch [B], event [D]; ends in a layer of `keras_vae.layers`.
         decoder: maps z [B, D] to p(x|z), batch [B], event [*event]; ends in a layer of `keras_vae.layers`.
         prior: returns p(z), batch [], event [D], as `keras_vae.priors.StandardNormal`.
-        objective: function like `keras_vae.objectives.ELBO`, which is the default.
+        objective: A `keras_vae.objectives.Objective`. None: the ELBO.
         seed: int, base of all noise; None draws one from Python's `random`, which
             `keras.utils.set_random_seed` seeds.
         dequantized_levels: K where x = (level + u) / K with uniform noise u in [0, 1): log2(K) bits per dimension

@@ -77,8 +77,13 @@ def as_noise(seed: Any, first_row: Any = 0) -> Noise:
 
     Raises:
         TypeError: if `seed` is neither a `Noise` nor a seed, see `as_seed`.
+        ValueError: if a `Noise`, which has a first row, comes with another.
     """
-    return seed if isinstance(seed, Noise) else Noise(as_seed(seed), first_row)
+    if not isinstance(seed, Noise):
+        return Noise(as_seed(seed), first_row)
+    if not (isinstance(first_row, int) and first_row == 0):
+        raise ValueError(f"A Noise has a first row of its own: pass `first_row` to it. Received: first_row={first_row}")
+    return seed
 
 
 def as_seed(seed: Any) -> tf.Tensor:

@@ -6,10 +6,12 @@
 from __future__ import annotations
 
 import math
+import warnings
 from collections.abc import Callable, Sequence
 from typing import Any
 
 import keras
+import numpy as np
 import tensorflow as tf
 
 from keras_vae.data import BatchedData, Batches, as_batches
@@ -90,13 +92,18 @@ def train(
         )
         source.on_epoch_end()
         if not steps_done:
-            raise ValueError(f"The data ended before epoch {epoch}: pass fewer epochs. Received: epochs={epochs}")
-        due = (epoch + 1) % validation_freq == 0 if isinstance(validation_freq, int) else epoch + 1 in validation_freq
-        if validation is not None and due and not vae.stop_training:
+            warnings.warn(f"The data ended before epoch {epoch}, and so does the training.", stacklevel=2)
+            break
+        due = (
+            (epoch + 1) % validation_freq == 0
+            if isinstance(validation_freq, int | np.integer)
+            else epoch + 1 in validation_freq
+        )
+        if validation is not None and due:
             validation_logs = evaluate_source(vae, validation, callback_list)
             logs |= {f"val_{name}": value for name, value in validation_logs.items()}
         callback_list.on_epoch_end(epoch, logs)
-        if vae.stop_training or not math.isfinite(logs["loss"]):
+        if vae.stop_training or not math.isfinite(logs.get("loss", 0.0)):
             break
     if epochs > initial_epoch:
         with vae.distribute_strategy.scope():
@@ -112,7 +119,12 @@ def evaluate_source(
     callback_list.on_test_begin()
     runner = _steps(vae, source, vae.test_step)
     on_begin, on_end = callback_list.on_test_batch_begin, callback_list.on_test_batch_end
-    _, logs = runner.run_epoch(source, epoch=0, on_begin=on_begin, on_end=on_end)
+    steps_done, logs = runner.run_epoch(source, epoch=0, on_begin=on_begin, on_end=on_end)
+    if not steps_done:
+        raise ValueError(
+            "The data to evaluate on is used up: a generator serves one evaluation, or several of `steps` each. "
+            "Pass an array, a data set or a PyDataset. Received: no batch"
+        )
     callback_list.on_test_end(logs)
     return logs
 

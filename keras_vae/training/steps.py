@@ -36,13 +36,12 @@ class Steps:
 
     def __init__(self, model: Any, source: Any, step: Callable):
         self.model, self.strategy = model, model.distribute_strategy
-        self.names = self._names(source, step)
         num_replicas = self.strategy.num_replicas_in_sync
 
         def one_step(batch: Any) -> Logs:
             if num_replicas == 1:
                 logs = step(batch)
-                return {name: tf.cast(logs[name], tf.float32) for name in self.names}
+                return {name: tf.cast(value, tf.float32) for name, value in logs.items()}
             self.strategy.run(lambda batch: step(_own_rows(batch, num_replicas)), args=(batch,))
             return {metric.name: tf.cast(metric.result(), tf.float32) for metric in model.metrics}
 
@@ -52,6 +51,7 @@ class Steps:
         if model.run_eagerly:
             self.run: Any = self._run_eagerly
             return
+        self.names = self._names(source, step)
         if self.in_memory:
             self.rows, self.batch_size = source.rows, source.batch_size
             self.num_examples = source.split.num_examples
@@ -63,12 +63,12 @@ class Steps:
         self.run = tf.function(self._run if self.in_memory else self._run_stream, **options)
 
     def _names(self, source: Any, step: Callable) -> list[str]:
-        """Return the names of what `step` reports; a step of the user's own may report more than metrics."""
+        """Return the names of what `step` reports; a step of the user's own need not report the metrics."""
         names = [metric.name for metric in self.model.metrics]
         if getattr(step, "reports_metrics_only", False) or self.strategy.num_replicas_in_sync > 1:
             return names
         reported = tf.function(step, autograph=False).get_concrete_function(source.spec).structured_outputs
-        return [*names, *(name for name in reported if name not in names)]
+        return list(reported)
 
     def run_epoch(
         self,
@@ -98,7 +98,7 @@ class Steps:
             steps_done, values = self.run(*inputs, tf.constant(first), tf.constant(last))
             done = int(steps_done)
             if done > first:
-                logs = {name: float(values[name]) for name in self.names}
+                logs = {name: float(value) for name, value in values.items()}
                 on_end(done - 1, logs)
             first = done
             if done < last or is_stopped():
@@ -106,7 +106,7 @@ class Steps:
         return first, logs
 
     def _go_on(self, logs: Logs) -> tf.Tensor:
-        return tf.math.is_finite(logs["loss"])
+        return tf.math.is_finite(logs.get("loss", 0.0))
 
     def _no_logs(self) -> Logs:
         return {name: tf.constant(0.0) for name in self.names}
@@ -154,7 +154,7 @@ class Steps:
 
     def _run_eagerly(self, iterator: Any, first: tf.Tensor, last: tf.Tensor) -> tuple[int, Logs]:
         """As `_run_stream`, in Python."""
-        step, logs = int(first), self._no_logs()
+        step, logs = int(first), dict[str, Any]()
         for batch in itertools.islice(iterator, int(last) - step):
             step, logs = step + 1, self.one_step(batch)
             if not self._go_on(logs):

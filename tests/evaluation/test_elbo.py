@@ -55,3 +55,16 @@ def test_soft_targets_are_reported_as_a_cross_entropy():
 def test_data_outside_the_support_is_refused(make_vae):
     with pytest.raises(ValueError, match="Bernoulli likelihood scores"):
         evaluate(make_vae(), np.full((5, 4, 4, 1), 0.3))
+
+
+@pytest.mark.parametrize("batch_size", [7, 300])
+def test_batches_of_another_size_have_the_noise_of_their_rows(make_vae, binary_images, batch_size):
+    vae = make_vae()
+    batches = kv.data.as_batches(binary_images, 35, seed=0, training=False)
+    given = evaluate(vae, batches, batch_size=batch_size)["elbo"]
+    assert given.mean == pytest.approx(evaluate(vae, binary_images)["elbo"].mean, rel=1e-6)
+    images = np.repeat(binary_images[:1], 40, 0)
+    batches = kv.data.as_batches(images, 20, seed=0, training=False)
+    by_batches = kv.evaluation.log_marginal(vae, batches, num_samples=50, seed=0).log_marginal
+    by_array = kv.evaluation.log_marginal(vae, images, num_samples=50, seed=0).log_marginal
+    np.testing.assert_allclose(by_batches, by_array, rtol=1e-5)

@@ -125,3 +125,8 @@ def test_noise_keeps_its_first_row_below_every_purpose():
     assert noise.first_row == 30
     assert isinstance(noise, Noise)
     assert random.as_noise(noise) is noise
+
+
+def test_a_noise_with_another_first_row_is_refused():
+    with pytest.raises(ValueError, match="A Noise has a first row of its own.*Received: first_row=3"):
+        random.as_noise(random.as_noise(7), 3)

@@ -240,8 +240,65 @@ def test_a_training_that_was_stopped_does_not_cut_a_later_evaluation(make_vae, x
     assert vae.evaluate(stream, verbose=0, return_dict=True) == pytest.approx(expected, rel=1e-5)
 
 
-def test_a_generator_that_ends_early_is_reported(make_vae, x):
+def test_a_generator_that_ends_early_ends_the_training_with_a_warning(make_vae, x):
+    vae, ended = make_vae(), []
+    vae.compile("adam", jit_compile=False)
+    callback = keras.callbacks.LambdaCallback(on_train_end=lambda logs: ended.append(True))
+    with pytest.warns(UserWarning, match="The data ended before epoch 1"):
+        history = vae.fit((x[i : i + 50] for i in (0, 50)), epochs=3, verbose=0, callbacks=[callback]).history
+    assert len(history["loss"]) == 1
+    assert ended == [True]
+
+
+def test_a_generator_that_is_used_up_is_refused_for_validation(make_vae, x):
     vae = make_vae()
     vae.compile("adam", jit_compile=False)
-    with pytest.raises(ValueError, match="The data ended before epoch 1: pass fewer epochs"):
-        vae.fit((x[i : i + 50] for i in (0, 50)), epochs=2, verbose=0)
+    with pytest.raises(ValueError, match="The data to evaluate on is used up"):
+        vae.fit(x, epochs=2, validation_data=(part for part in (x[:50], x[50:])), verbose=0)
+
+
+@pytest.mark.parametrize("form", ["array", "data set", "PyDataset"])
+def test_validation_steps_are_the_same_batches_each_epoch(make_vae, x, form):
+    forms = {"array": x, "data set": tf.data.Dataset.from_tensor_slices(x).batch(32), "PyDataset": Images(x)}
+    vae = make_vae()
+    vae.compile(keras.optimizers.SGD(0.0), jit_compile=False)
+    losses = vae.fit(x, epochs=3, validation_data=forms[form], validation_steps=2, verbose=0).history["val_loss"]
+    assert losses == [pytest.approx(vae.evaluate(x[:64], verbose=0)[0], rel=1e-6)] * 3
+    assert vae.evaluate(forms[form], steps=9, verbose=0) == pytest.approx(vae.evaluate(x, verbose=0), rel=1e-6)
+
+
+@pytest.mark.parametrize("name", ["steps_per_epoch", "validation_steps", "validation_freq"])
+def test_no_steps_are_refused(make_vae, x, name):
+    vae = make_vae()
+    vae.compile("adam", jit_compile=False)
+    with pytest.raises(ValueError, match="must be 1 or more"):
+        vae.fit(x, validation_data=x, verbose=0, **{name: 0})
+
+
+class ReportsLossOnly(kv.VAE):
+    def train_step(self, data):
+        return {"loss": super().train_step(data)["loss"]}
+
+
+class ReadsNumbers(kv.VAE):
+    def train_step(self, data):
+        logs = super().train_step(data)
+        self.seen = logs["loss"].numpy()
+        return logs
+
+
+def test_a_train_step_may_report_less(make_vae, x, shuffled):
+    assert_same(trained(make_vae, (x,), cls=ReportsLossOnly, batch_size=32), shuffled)
+
+
+def test_an_eager_train_step_is_not_traced(make_vae, x, shuffled):
+    eager = {"run_eagerly": True}
+    assert_same(trained(make_vae, (x,), cls=ReadsNumbers, batch_size=32, compile_options=eager), shuffled)
+
+
+def test_an_epoch_that_a_batch_callback_stops_is_validated(make_vae, x):
+    vae = make_vae()
+    vae.compile("adam", jit_compile=False)
+    stop = keras.callbacks.LambdaCallback(on_train_batch_end=lambda batch, logs: setattr(vae, "stop_training", True))
+    history = vae.fit(x, epochs=3, validation_data=x, callbacks=[stop], verbose=0).history
+    assert len(history["val_loss"]) == len(history["loss"]) == 1
