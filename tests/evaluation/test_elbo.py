@@ -26,11 +26,10 @@ def test_standard_error_is_that_of_the_mean_over_examples(make_vae, binary_image
     assert result.standard_error == pytest.approx(elbo.std(ddof=1) / np.sqrt(300), rel=1e-4)
 
 
-@pytest.mark.parametrize("batch_size", [32, 300])
-def test_the_method_and_the_function_give_the_same_numbers_for_the_same_seed(make_vae, binary_images, batch_size):
+def test_the_method_and_the_function_give_the_same_numbers_for_the_same_seed(make_vae, binary_images):
     vae = make_vae(seed=5, objective=kv.objectives.ELBO(num_samples=3))
     vae.compile("adam", jit_compile=False)
-    by_method = vae.evaluate(binary_images, batch_size=batch_size, verbose=0, return_dict=True)
+    by_method = vae.evaluate(binary_images, batch_size=32, verbose=0, return_dict=True)
     by_function = evaluate(vae, binary_images, num_samples=3, seed=vae.seed)
     for name, estimate in by_function.items():
         assert by_method[name] == pytest.approx(estimate.mean, rel=1e-6)

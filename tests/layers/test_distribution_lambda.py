@@ -2,9 +2,6 @@
 
 import inspect
 import json
-import pathlib
-import subprocess
-import sys
 
 import keras
 import numpy as np
@@ -13,7 +10,6 @@ import scipy.stats
 import tensorflow as tf
 from tensorflow_probability import distributions as tfd
 
-import keras_vae as kv
 from keras_vae import layers, random
 from keras_vae.layers import DistributionLambda, DistributionTensor
 
@@ -594,31 +590,6 @@ def test_a_model_of_all_layers_is_the_same_after_safe_loading(all_layers, tmp_pa
     for layer in LAYERS:
         assert type(loaded.get_layer(layer)) is type(all_layers.get_layer(layer))
     assert_identical(numbers_of(all_layers), numbers_of(loaded))
-
-
-def test_a_model_of_all_layers_is_the_same_in_a_fresh_process(all_layers, tmp_path):
-    all_layers.save(tmp_path / "model.keras")
-    code = """
-import pathlib, sys
-import keras_vae
-import keras
-import numpy as np
-
-sys.path.insert(0, sys.argv[1])
-import test_distribution_lambda as tests  # registers the functions of `DistributionLambda`
-
-folder = pathlib.Path(sys.argv[2])
-np.savez(folder / "numbers.npz", **tests.numbers_of(keras.saving.load_model(folder / "model.keras", safe_mode=True)))
-"""
-    process = subprocess.run(
-        [sys.executable, "-c", code, str(pathlib.Path(__file__).parent), str(tmp_path)],
-        check=False,
-        cwd=pathlib.Path(kv.__file__).parents[1],
-        capture_output=True,
-        text=True,
-    )
-    assert process.returncode == 0, process.stderr
-    assert_identical(numbers_of(all_layers), dict(np.load(tmp_path / "numbers.npz")))
 
 
 @pytest.mark.parametrize("name", LAYERS)
