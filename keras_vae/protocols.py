@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import dataclasses
+import functools
 from collections.abc import Callable
 from typing import Any, NamedTuple, Protocol
 
 import tensorflow as tf
 
+from keras_vae.distributions import latents
 from keras_vae.distributions.support import Support
 from keras_vae.random import Noise
 
@@ -30,6 +33,11 @@ class Batch(NamedTuple):
         """Return the batch with `function` applied to every part that is there."""
         return Batch(*(None if part is None else function(part) for part in self))
 
+    @property
+    def data(self) -> Any:
+        """What Keras hands to `train_step`: x alone, or the tuple where there is more."""
+        return self.x if self.y is None and self.sample_weight is None else self
+
 
 def as_batch(data: Any) -> Batch:
     """Return x, or the tuple (x,), (x, y) or (x, y, sample_weight) of Keras, as a `Batch`."""
@@ -38,25 +46,38 @@ def as_batch(data: Any) -> Batch:
     return Batch(*data) if isinstance(data, tuple | list) else Batch(data)
 
 
-class LatentDraws(NamedTuple):
+@dataclasses.dataclass(frozen=True)
+class LatentDraws:
     """What a model says of S draws of z for each example: an objective is arithmetic on it. All in nats.
 
     Attributes:
         z: [S, B, *latent], or a structure of such.
+        posterior: q(z|x), batch [B]; or a structure of such.
+        prior: p(z), batch [] or [B]; or a structure of such.
         log_likelihood: log p(x|z), [S, B].
         log_prior: log p(z), [S, B].
         log_posterior: log q(z|x), [S, B].
-        kl: KL(q, p) of each latent by its name: [B], or [B, *latent] where its entries are independent under both. It
-            is the closed form or, for a pair without one, the mean of log q(z) - log p(z) over the draws.
-        entropy: H[q], [B], in closed form; None where there is none.
     """
 
     z: Any
+    posterior: Any
+    prior: Any
     log_likelihood: tf.Tensor
     log_prior: tf.Tensor
     log_posterior: tf.Tensor
-    kl: dict[str, tf.Tensor]
-    entropy: tf.Tensor | None
+
+    @functools.cached_property
+    def kl(self) -> dict[str, tf.Tensor]:
+        """KL(q, p) of each latent by its name: [B], or [B, *latent] where its entries are independent under both.
+
+        It is the closed form or, for a pair without one, the mean of log q(z) - log p(z) over the draws.
+        """
+        return latents.kl_by_latent(self.posterior, self.prior, self.z)
+
+    @functools.cached_property
+    def entropy(self) -> tf.Tensor | None:
+        """H[q], [B], in closed form; None where there is none."""
+        return latents.entropy(self.posterior)
 
 
 class LatentVariableModel(Protocol):

@@ -37,6 +37,11 @@ def _summaries(table: Mapping[str, object]) -> str:
     return "; ".join(f"{name} ({(inspect.getdoc(part) or '').partition('.')[0]})" for name, part in table.items())
 
 
+def _widths(table: Mapping[str, Any]) -> str:
+    """Return the widths that the networks have by default, by name."""
+    return ", ".join(f"{' '.join(map(str, network.widths))} for {name}" for name, network in table.items())
+
+
 def _by_pixels(table: Mapping[str, Likelihood]) -> str:
     """Return the names of the likelihoods, grouped by the treatment of pixels that suits them."""
     groups: dict[str, list[str]] = {}
@@ -91,7 +96,7 @@ class ModelConfig:
     """dimensions of z"""
     posterior: Annotated[PosteriorName, tyro.conf.arg(help=f"q(z|x): {_summaries(POSTERIORS)}")] = "diagonal"
     network: Annotated[NetworkName, tyro.conf.arg(help=f"body of encoder and decoder: {_summaries(NETWORKS)}")] = "mlp"
-    hidden: Annotated[tuple[int, ...], tyro.conf.arg(help_behavior_hint="(default: 400 for mlp, 32 64 for conv)")] = ()
+    hidden: Annotated[tuple[int, ...], tyro.conf.arg(help_behavior_hint=f"(default: {_widths(NETWORKS)})")] = ()
     """widths of the encoder's hidden layers, or filters of its convolutions of stride 2; the decoder's run backwards"""
     activation: str = "relu"
     """of the hidden layers, by its Keras name"""
@@ -112,14 +117,14 @@ class LossConfig:
     num_samples: int = 1
     """draws of z per image in training"""
     gradient: Literal["pathwise", "sticking_the_landing", "doubly_reparameterized", "score_function"] = "pathwise"
-    """how it is estimated: doubly_reparameterized is of iwae only; score_function of elbo only, with 2 draws or more;
-    sticking_the_landing is unbiased but for iwae of several draws"""
+    """how it is estimated: doubly_reparameterized needs iwae; score_function needs elbo and 2 draws or more;
+    sticking_the_landing is biased for iwae with several draws"""
     beta: float = 1.0
     """weight of the KL in the elbo"""
     warm_up: int = 0
     """epochs in which beta rises from 0"""
     free_bits: float = 0.0
-    """nats of each latent dimension's KL that cost the elbo nothing; of the diagonal posterior only"""
+    """nats of each latent dimension's KL that cost the elbo nothing; needs the diagonal posterior"""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -137,10 +142,8 @@ class TrainingConfig:
     the one before (some of the first are empty below 3,280 steps)"""
     epsilon: float = 1e-7
     """of Adam, added to the root of the mean squared gradient"""
-    loop: Literal["custom", "fit"] = "custom"
-    """the hand-written loop, or Keras' fit; both take the same steps"""
     steps_per_execution: int = 200
-    """steps between two returns to Python, where the bar moves and Ctrl-C is heard; 0 is the whole epoch in custom"""
+    """steps between two returns to Python, where the bar moves and Ctrl-C is heard; 0 is the whole epoch"""
     jit_compile: Literal["auto", "on", "off"] = "auto"
     """compile the step with XLA; auto: but for convolutions on a CPU"""
     precision: Literal["float32", "mixed_bfloat16", "mixed_float16"] = "float32"
@@ -209,24 +212,26 @@ class Config:
     def _check_combinations(self) -> None:
         if self.loss.objective == "iwae" and (self.loss.beta != 1 or self.loss.warm_up or self.loss.free_bits):
             raise ValueError(
-                "`beta`, `warm_up` and `free_bits` are of the elbo. Received: objective=iwae, "
+                "`beta`, `warm_up` and `free_bits` belong to objective=elbo. Received: objective=iwae, "
                 f"beta={self.loss.beta}, warm_up={self.loss.warm_up}, free_bits={self.loss.free_bits}"
             )
         other = {"elbo": "doubly_reparameterized", "iwae": "score_function"}[self.loss.objective]
         if self.loss.gradient == other:
-            raise ValueError(f"The {self.loss.objective} has no such gradient. Received: gradient={self.loss.gradient}")
+            raise ValueError(
+                f"objective={self.loss.objective} cannot have this gradient. Received: gradient={self.loss.gradient}"
+            )
         if self.loss.gradient == "score_function" and self.loss.num_samples < 2:
             raise ValueError(f"score_function needs 2 draws or more. Received: num_samples={self.loss.num_samples}")
         if self.loss.free_bits and (self.loss.gradient, self.model.posterior) != ("pathwise", "diagonal"):
             raise ValueError(
-                "`free_bits` goes with the pathwise gradient and the diagonal posterior. "
+                "`free_bits` requires gradient=pathwise and posterior=diagonal. "
                 f"Received: gradient={self.loss.gradient}, posterior={self.model.posterior}"
             )
         if self.model.batch_norm and self.model.network != "mlp":
             raise ValueError(f"`batch_norm` requires network=mlp. Received: network={self.model.network}")
         if self.model.output_bias != "zeros" and self.model.likelihood not in ("bernoulli", "soft-bernoulli"):
             raise ValueError(
-                "`output_bias` data_mean is of bernoulli and soft-bernoulli. "
+                "output_bias=data_mean requires likelihood=bernoulli or soft-bernoulli. "
                 f"Received: likelihood={self.model.likelihood}"
             )
 
@@ -245,6 +250,9 @@ class Config:
             raise ValueError(
                 f"The configuration must have sections data, model, loss, training, run. Received: {values!r}"
             )
+        training = values.get("training")
+        if isinstance(training, dict):  # earlier versions had two loops, which took the same steps
+            values = {**values, "training": {name: value for name, value in training.items() if name != "loop"}}
         try:
             return dacite.from_dict(cls, values, dacite.Config(strict=True, cast=[tuple], type_hooks={float: _number}))
         except dacite.DaciteError as error:

@@ -73,24 +73,15 @@ def fit(config: Config, vae: kv.VAE, data: kv.data.ImageData, epochs: int, log_d
     callbacks = [guard, throughput, bar, keras.callbacks.TensorBoard(log_dir, write_graph=False)]
     status = "finished"
     try:
-        if options.loop == "custom":
-            kv.training.train(
-                vae,
-                batches,
-                epochs,
-                validation_data=validation,
-                callbacks=callbacks,
-                verbose=0,
-                steps_per_execution=options.steps_per_execution or None,
-            )
-        else:
-            vae.fit(
-                batches.dataset(),
-                epochs=epochs,
-                validation_data=validation and validation.dataset(),
-                callbacks=callbacks,
-                verbose=0,
-            )
+        kv.training.train(
+            vae,
+            batches,
+            epochs,
+            validation_data=validation,
+            callbacks=callbacks,
+            verbose=0,
+            steps_per_execution=options.steps_per_execution or None,
+        )
     except KeyboardInterrupt:
         status = "interrupted"
     bar.close()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import warnings
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
 
@@ -24,6 +25,7 @@ class BatchedData:
         epoch: Function of the epoch's number that returns the batches of one pass, a `tf.data.Dataset`.
         steps_per_epoch: Int, or None: as many as there are.
         endless: Bool, whether an epoch goes on where the one before has ended, instead of starting again.
+        on_epoch_begin: Function called before each epoch.
         on_epoch_end: Function called after each epoch.
     """
 
@@ -35,13 +37,14 @@ class BatchedData:
         epoch: Callable[[int], tf.data.Dataset],
         steps_per_epoch: int | None,
         endless: bool = False,
+        on_epoch_begin: Callable[[], Any] = lambda: None,
         on_epoch_end: Callable[[], Any] = lambda: None,
     ):
         self.first = as_batch(first)
         self.epoch = epoch
         self.steps_per_epoch = steps_per_epoch
         self.endless = endless
-        self.on_epoch_end = on_epoch_end
+        self.on_epoch_begin, self.on_epoch_end = on_epoch_begin, on_epoch_end
         self._iterator: Any = None
 
     @property
@@ -50,7 +53,7 @@ class BatchedData:
         return ("batched", *(None if part is None else _spec(part) for part in self.first))
 
     @property
-    def spec(self) -> Any:
+    def spec(self) -> Batch:
         """The shapes and dtypes of one batch."""
         return self.first.map(_spec)
 
@@ -112,30 +115,41 @@ def _of_py_dataset(
 ) -> BatchedData:
     """Number the batches of each epoch, in an order of its own, and fetch them with as many threads as `data` has."""
     length = data.num_batches
-    if not length:
-        raise ValueError(f"A PyDataset needs a known number of batches, 1 or more. Received: num_batches={length}")
+    if length == 0:
+        raise ValueError("A PyDataset must hold one batch or more. Received: num_batches=0")
+    if length is None and steps is None:
+        raise ValueError("A PyDataset without an end needs `steps_per_epoch`. Received: num_batches=None")
+    if data.use_multiprocessing:
+        warnings.warn("`workers` of a PyDataset are threads here: `use_multiprocessing` has no effect.", stacklevel=2)
     first = data[0]
+    hooks = {"on_epoch_begin": data.on_epoch_begin, "on_epoch_end": data.on_epoch_end}
 
     def epoch(number: int) -> tf.data.Dataset:
-        order = tf.range(length)
-        if shuffle:
-            noise = as_noise(seed).of(Stream.ORDER, number)
-            order = tf.random.experimental.stateless_shuffle(order, noise.seed, alg="philox")
-        return _mapped(first, lambda i: data[int(i)], tf.data.Dataset.from_tensor_slices(order), max(data.workers, 1))
+        if length is None:
+            indices = tf.data.Dataset.counter()
+        else:
+            order = tf.range(length)
+            if shuffle:
+                noise = as_noise(seed).of(Stream.ORDER, number)
+                order = tf.random.experimental.stateless_shuffle(order, noise.seed, alg="philox")
+            indices = tf.data.Dataset.from_tensor_slices(order)
+        return _mapped(first, lambda i: data[int(i)], indices, max(data.workers, 1), data.max_queue_size)
 
     if steps is None:
-        return BatchedData(first, epoch, length, on_epoch_end=data.on_epoch_end)
+        return BatchedData(first, epoch, length, **hooks)
     if not runs_on:
-        return BatchedData(first, lambda number: epoch(number).take(steps), min(steps, length))
-    numbers = tf.data.Dataset.counter()
-    passes = _generated(first, lambda: (batch for n in numbers for batch in epoch(int(n))))
-    return BatchedData(first, lambda _: passes, steps, endless=True, on_epoch_end=data.on_epoch_end)
+        return BatchedData(first, lambda number: epoch(number).take(steps), min(steps, length or steps), **hooks)
+    passes = epoch(0)
+    if length is not None:
+        numbers = tf.data.Dataset.counter()
+        passes = _generated(first, lambda: (batch for n in numbers for batch in epoch(int(n))))
+    return BatchedData(first, lambda _: passes, steps, endless=True, **hooks)
 
 
 def _first(batches: Iterable) -> Any:
     for batch in batches:
         return batch
-    raise ValueError("The data must hold one batch or more. Received: none")
+    raise ValueError("The data must hold one batch or more. Received: no batch")
 
 
 def _spec(part: Any) -> tf.TensorSpec:
@@ -154,7 +168,7 @@ def _generated(first: Any, batches: Callable[[], Iterator]) -> tf.data.Dataset:
     return flat.map(lambda *parts: _like(first, parts)).prefetch(2)
 
 
-def _mapped(first: Any, fetch: Callable, indices: tf.data.Dataset, threads: int) -> tf.data.Dataset:
+def _mapped(first: Any, fetch: Callable, indices: tf.data.Dataset, threads: int, queue_size: int) -> tf.data.Dataset:
     specs = [_spec(part) for part in _parts(first)]
 
     def batch(index: tf.Tensor) -> Batch:
@@ -165,7 +179,7 @@ def _mapped(first: Any, fetch: Callable, indices: tf.data.Dataset, threads: int)
         )
         return _like(first, [tf.ensure_shape(part, spec.shape) for part, spec in zip(parts, specs, strict=True)])
 
-    return indices.map(batch, num_parallel_calls=threads, deterministic=True).prefetch(2)
+    return indices.map(batch, num_parallel_calls=threads, deterministic=True).prefetch(queue_size)
 
 
 def _like(first: Any, parts: Any) -> Batch:

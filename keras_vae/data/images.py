@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import dataclasses
 from typing import Any
 
@@ -66,11 +67,11 @@ class Split:
 class Batches:
     """Batches of a split as a pure function of (seed, epoch, position in the epoch).
 
-    `fit` reads them as a `dataset`, the hand-written loop as `rows` or one `epoch` at a time: all see the same
-    numbers. Training has a new order and new noise each epoch; evaluation has the split's order and always
-    the same noise, which does not depend on the batch size. Streamed splits are shuffled within a buffer of
-    10,000 examples by `tf.data`, and have no `rows`. A batch is x alone, or a `Batch` where the split has y
-    or weights.
+    Training has a new order and new noise each epoch; evaluation has the split's order and always the same noise,
+    which does not depend on the batch size. An epoch is numbered by the training steps before it, so that no order
+    comes twice, whatever the batch sizes of several trainings. The compiled loop reads `rows`, other code one `epoch`
+    at a time or a `dataset`: all see the same numbers. Streamed splits are shuffled within a buffer of 10,000 examples
+    by `tf.data`, and have no `rows`. A batch is x alone, or a `Batch` where the split has y or weights.
 
     Args:
         split: the images.
@@ -98,7 +99,7 @@ class Batches:
         seed = self.noise.of(random.Stream.ORDER, epoch).seed
         return tf.random.experimental.stateless_shuffle(rows, seed, alg="philox")
 
-    def rows(self, order: tf.Tensor, epoch: Any, first_row: Any, num_rows: Any, tensors: Batch | None = None) -> Any:
+    def rows(self, order: tf.Tensor, epoch: Any, first_row: Any, num_rows: Any, tensors: Batch | None = None) -> Batch:
         """Return the `num_rows` examples at the positions first_row ... of `order`; past its end the last repeats.
 
         `tensors` are the split's; a compiled loop, which may not hold them, passes them.
@@ -106,7 +107,7 @@ class Batches:
         positions = tf.minimum(first_row + tf.range(num_rows), tf.size(order) - 1)
         chosen = tf.gather(order, positions)
         raw = (self.split.tensors if tensors is None else tensors).map(lambda part: tf.gather(part, chosen))
-        return _bare(raw._replace(x=self._encode(raw.x, epoch, first_row)))
+        return raw._replace(x=self._encode(raw.x, epoch, first_row))
 
     @property
     def in_memory(self) -> bool:
@@ -116,18 +117,30 @@ class Batches:
     def kind(self) -> Any:
         """What a compiled loop over this data depends on."""
         split = self.split
-        spec = (
-            tuple(split.tensors.map(lambda part: tf.TensorSpec(part.shape, part.dtype)))
-            if split.in_memory
-            else split.images.element_spec
-        )
+        spec = tuple(self.spec_of_all) if split.in_memory else split.images.element_spec
         seed = tuple(self.noise.seed.numpy().tolist())
-        return (spec, split.num_examples, split.pixels, self.batch_size, seed, self.training)
+        return (spec, split.pixels, self.batch_size, seed, self.training, self.has_rest)
 
     @property
-    def spec(self) -> Any:
+    def has_rest(self) -> bool:
+        """Whether the last batch of an epoch is smaller than the others."""
+        return self.split.num_examples % self.batch_size > 0
+
+    def without_data(self) -> Batches:
+        """Return batches of the same kind that hold no data, for a compiled loop to keep."""
+        batches = copy.copy(self)
+        batches.split = dataclasses.replace(self.split, images=None, labels=None, y=None, sample_weight=None)
+        return batches
+
+    @property
+    def spec(self) -> Batch:
         """The shapes and dtypes of one batch."""
-        return self.epoch(0).element_spec
+        return as_batch(self.epoch(0).element_spec)
+
+    @property
+    def spec_of_all(self) -> Batch:
+        """The shapes and dtypes of a split in memory, of any length."""
+        return self.split.tensors.map(lambda part: tf.TensorSpec([None, *part.shape[1:]], part.dtype))
 
     def head(self) -> tf.Tensor:
         """Return x to be checked: the whole array, or the first batch of what is encoded or streamed."""
@@ -137,6 +150,9 @@ class Batches:
     def iterator(self, epoch: int) -> Any:
         """Return an iterator over the batches of `epoch`."""
         return iter(self.epoch(epoch))
+
+    def on_epoch_begin(self) -> None:
+        """Nothing has to be done before an epoch."""
 
     def on_epoch_end(self) -> None:
         """Nothing has to be done after an epoch."""
@@ -149,8 +165,8 @@ class Batches:
             def batch(step: tf.Tensor) -> Any:
                 first_row = step * self.batch_size
                 num_rows = tf.minimum(self.batch_size, self.split.num_examples - first_row)
-                rows = as_batch(self.rows(order, epoch, first_row, num_rows))
-                return _bare(rows.map(lambda part: tf.ensure_shape(part, [None, *part.shape[1:]])))
+                rows = self.rows(order, epoch, first_row, num_rows)
+                return rows.map(lambda part: tf.ensure_shape(part, [None, *part.shape[1:]])).data
 
             return tf.data.Dataset.range(self.steps_per_epoch, output_type=tf.int32).map(batch)
 
@@ -160,12 +176,12 @@ class Batches:
         numbered = images.batch(self.batch_size).enumerate()
         return numbered.map(lambda step, raw: self._encode(raw, epoch, tf.cast(step, tf.int32) * self.batch_size))
 
-    def dataset(self, first_epoch: int = 0) -> tf.data.Dataset:
-        """Return a dataset for `fit`, which serves the next epoch each time it is iterated."""
-        next_epoch = tf.Variable(first_epoch, dtype=tf.int32, trainable=False)
+    def dataset(self) -> tf.data.Dataset:
+        """Return a dataset for `fit` of any model, which serves the next epoch each time it is iterated."""
+        next_epoch = tf.Variable(0, dtype=tf.int32, trainable=False)
 
         def this_epoch(_: tf.Tensor) -> tf.Tensor:
-            return next_epoch.assign_add(1) - 1
+            return next_epoch.assign_add(self.steps_per_epoch) - self.steps_per_epoch
 
         dataset = tf.data.Dataset.from_tensors(0).map(this_epoch).flat_map(self.epoch).prefetch(2)
         dataset = dataset.apply(tf.data.experimental.assert_cardinality(self.steps_per_epoch))
@@ -175,20 +191,16 @@ class Batches:
         dataset.batches = self  # for a look at the data that does not take an epoch
         return dataset
 
-    def endless_dataset(self, first_epoch: int = 0) -> tf.data.Dataset:
-        """Return the batches of all epochs from `first_epoch` on, one after the other."""
-        return tf.data.Dataset.counter(first_epoch).flat_map(lambda epoch: self.epoch(tf.cast(epoch, tf.int32)))
+    def endless_dataset(self, first_step: int) -> tf.data.Dataset:
+        """Return the batches of one epoch after the other, after `first_step` steps of training."""
+        epochs = tf.data.Dataset.counter(first_step, self.steps_per_epoch)
+        return epochs.flat_map(lambda epoch: self.epoch(tf.cast(epoch, tf.int32)))
 
     def _encode(self, raw: tf.Tensor, epoch: Any, first_row: Any) -> tf.Tensor:
         if self.split.pixels is None:
             return raw
         purpose = (random.Stream.TRAINING_PIXELS, epoch) if self.training else (random.Stream.EVALUATION_PIXELS,)
         return self.split.pixels(raw, self.noise.of(*purpose).seed, first_row)
-
-
-def _bare(batch: Batch) -> Any:
-    """Return x alone where there is nothing else, as Keras hands it on."""
-    return batch.x if batch.y is None and batch.sample_weight is None else batch
 
 
 def _shuffle(dataset: tf.data.Dataset, seed: tf.Tensor) -> tf.data.Dataset:
@@ -229,5 +241,11 @@ def as_batches(data: Any, batch_size: int, seed: Any, training: bool = True, shu
         lengths = arrays.map(lambda part: int(part.shape[0]))
         if any(length not in (None, lengths.x) for length in lengths):
             raise ValueError(f"x, y and sample_weight must have the same length. Received: {lengths}")
+        weight = arrays.sample_weight
+        if weight is not None and (weight.shape.rank != 1 or tf.reduce_any(weight < 0)):
+            raise ValueError(
+                "`sample_weight` must have one weight an example, [N], and none below 0. "
+                f"Received: sample_weight of shape {weight.shape} with the smallest {tf.reduce_min(weight)}"
+            )
         data = Split(arrays.x, lengths.x, y=arrays.y, sample_weight=arrays.sample_weight)
     return Batches(data, batch_size, seed, training, shuffle)

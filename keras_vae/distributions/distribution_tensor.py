@@ -221,7 +221,7 @@ def as_distribution(y: Any) -> tfd.Distribution:
         y: a `DistributionTensor` or any other `tfd.Distribution`.
 
     Raises:
-        TypeError: if `y` is no distribution.
+        TypeError: if `y` is not a distribution.
     """
     y = getattr(y, "tensor_distribution", y)
     if isinstance(y, tfd.Distribution):

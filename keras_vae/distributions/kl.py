@@ -28,10 +28,10 @@ def kl_divergence(q_z: tfd.Distribution, p_z: tfd.Distribution, z: tf.Tensor) ->
     Returns:
         kl [B].
     """
-    try:
-        return tfd.kl_divergence(q_z, p_z)
-    except NotImplementedError:
+    kl = closed_form_kl(q_z, p_z)
+    if kl is None:
         return monte_carlo_kl(q_z, p_z, z)
+    return tf.reduce_sum(kl, axis=list(range(q_z.batch_shape.rank, kl.shape.rank)))
 
 
 def monte_carlo_kl(q_z: tfd.Distribution, p_z: tfd.Distribution, z: tf.Tensor, axis: Any = 0) -> tf.Tensor:

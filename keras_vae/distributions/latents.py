@@ -8,7 +8,7 @@ import tensorflow as tf
 from tensorflow_probability import distributions as tfd
 
 from keras_vae.distributions.distribution_tensor import as_distribution
-from keras_vae.distributions.kl import closed_form_kl
+from keras_vae.distributions.kl import closed_form_kl, monte_carlo_kl
 
 __all__ = ["as_latents", "as_tuples", "entropy", "kl_by_latent", "latent_names", "latent_shape", "log_prob"]
 
@@ -17,7 +17,7 @@ def as_latents(outputs: Any) -> Any:
     """Return the plain distributions behind what a network returned; lists become tuples.
 
     Raises:
-        TypeError: if a part is no distribution.
+        TypeError: if a part is not a distribution.
     """
     return tf.nest.map_structure(as_distribution, as_tuples(outputs))
 
@@ -70,7 +70,7 @@ def kl_by_latent(posterior: Any, prior: Any, z: Any) -> dict[str, tf.Tensor]:
 
 def _kl(q: tfd.Distribution, p: tfd.Distribution, z: tf.Tensor) -> tf.Tensor:
     kl = closed_form_kl(q, p)
-    return tf.reduce_mean(q.log_prob(z) - p.log_prob(z), axis=0) if kl is None else kl
+    return monte_carlo_kl(q, p, z) if kl is None else kl
 
 
 def entropy(latents: Any) -> tf.Tensor | None:

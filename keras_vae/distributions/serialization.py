@@ -42,7 +42,7 @@ def deserialize_distribution(config: dict[str, Any]) -> tfd.Distribution:
     """Return the distribution of a configuration that `serialize_distribution` made.
 
     Raises:
-        ValueError: if the configuration names a class that is no distribution or bijector of the modules above.
+        ValueError: if the configuration names a class that is neither a distribution nor a bijector of these modules.
     """
     distribution = _deserialize(config)
     if not isinstance(distribution, tfd.Distribution):

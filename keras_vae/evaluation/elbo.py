@@ -42,7 +42,8 @@ def evaluate(
 ) -> dict[str, Estimate]:
     """Estimate the ELBO and its parts over a data set; the result does not depend on the batch size.
 
-    With the model's seed and the objective's number of draws, these are the numbers of `vae.evaluate`.
+    With the model's seed and the objective's number of draws, these are the numbers of `vae.evaluate`, as long as its
+    objective has the KL in closed form and its data has no weights: here all examples count alike.
 
     Args:
         vae: built model.
@@ -53,8 +54,9 @@ def evaluate(
 
     Returns:
         `elbo`, `reconstruction_loss` and `kl` in nats per example, `bits_per_dim` (see `keras_vae.objectives`): the
-        mean over the examples, and its standard error from their spread. Where the likelihood is none (soft
-        Bernoulli targets): `cross_entropy_plus_kl`, `cross_entropy` and `kl`.
+        mean over the examples, and its standard error from their spread. Where grey targets are
+        scored by a cross-entropy (`keras_vae.layers.IndependentSoftBernoulli`): `cross_entropy_plus_kl`,
+        `cross_entropy` and `kl`.
 
     Raises:
         ValueError: if the data lies outside the likelihood's support.

@@ -84,7 +84,7 @@ def log_marginal(
 
     Raises:
         ValueError: if num_samples < 1, if the data lies outside the likelihood's support, or if the likelihood
-            is none (grey targets), for which there is no log p(x).
+            is a cross-entropy of grey targets, for which there is no log p(x).
 
     Example:
 
@@ -143,7 +143,7 @@ def _log_sums(vae: LatentVariableModel, num_samples: int, samples_at_once: int, 
         noise = Noise(seed, first_row).of(Stream.PROPOSAL)
 
         def add(sums: tf.Tensor, chunk: Any, size: int) -> tf.Tensor:
-            log_w = log_importance_weights(vae, x, size, noise.at(chunk), proposal=proposal)
+            log_w = log_importance_weights(vae, x, size, noise.of(chunk), proposal=proposal)
             new = tf.stack([tf.reduce_logsumexp(log_w, 0), tf.reduce_logsumexp(2 * log_w, 0)])
             return tf.reduce_logsumexp(tf.stack([sums, new]), 0)
 

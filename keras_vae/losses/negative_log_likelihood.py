@@ -39,7 +39,7 @@ class NegativeLogLikelihood(keras.losses.Loss):
         Scalar (batch shape with reduction None), in nats.
 
     Raises:
-        TypeError: if the model's output is no distribution.
+        TypeError: if the model's output is not a distribution.
         ValueError: if `y_true` has other axes than the distribution, or the mask more.
 
     Example:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable
 from typing import Any
 
@@ -10,8 +11,9 @@ import numpy as np
 import tensorflow as tf
 
 from keras_vae import random, replicas
-from keras_vae.data import BatchedData, Batches, as_batched_data, as_batches
-from keras_vae.objectives import ELBO, LossTerms
+from keras_vae.data import BatchedData, Batches, Split, as_batched_data, as_batches
+from keras_vae.models.compiled_functions import CompiledFunctions
+from keras_vae.objectives import ELBO, LossTerms, Objective
 from keras_vae.objectives.loss_terms import metric_units, metric_values
 from keras_vae.protocols import Batch, as_batch
 from keras_vae.random import Stream
@@ -46,10 +48,12 @@ class ObjectiveModel(keras.Model):
             raise ValueError(
                 f"`dequantized_levels` must be 1 or more. Received: dequantized_levels={dequantized_levels}"
             )
-        self._compiled_functions: dict[Any, Any] = {}
-        self._fingerprint: Any = None
+        objective = ELBO() if objective is None else objective
+        if not isinstance(objective, Objective):
+            raise TypeError(f"`objective` must be a keras_vae.objectives.Objective. Received: objective={objective!r}")
+        self._compiled_functions = CompiledFunctions()
         self.dequantized_levels = dequantized_levels
-        self.objective = ELBO() if objective is None else objective
+        self.objective = objective
         self.seed = seed
         self.step = self.add_weight(
             shape=(), initializer="zeros", dtype="int64", trainable=False, aggregation="only_first_replica", name="step"
@@ -102,18 +106,25 @@ class ObjectiveModel(keras.Model):
     def compiled_function(self, key: Any, make: Callable[[], Any]) -> Any:
         """Return what `make()` returned the first time that `key` was asked for: graphs are kept here, and only here.
 
-        All are dropped by `compile`, and when the objective or one of its numbers, or the set of variables that are
+        All are dropped by `compile`, and when the objective or one of its attributes, or the set of variables that are
         trained, is another one than before.
         """
-        objective = [(name, value if _is_plain(value) else id(value)) for name, value in _attributes(self.objective)]
-        others = [id(part) for part in (self.objective, *self.trainable_variables)]
-        if self._fingerprint != (fingerprint := (objective, others)):
-            self._compiled_functions.clear()
-            self._fingerprint = fingerprint
+        self._drop_stale_functions()
+        return self._compiled_functions.get(key, make)
+
+    def _drop_stale_functions(self) -> None:
+        """Forget what was compiled for another objective, other numbers of it, or other trainable variables."""
+        attributes = itertools.chain.from_iterable(sorted(vars(self.objective).items()))
+        if self._compiled_functions.clear_unless_of([self.objective, *attributes, *self.trainable_variables]):
             self.train_function = self.test_function = None  # Keras' own
-        if key not in self._compiled_functions:
-            self._compiled_functions[key] = make()
-        return self._compiled_functions[key]
+
+    def make_train_function(self, force: bool = False) -> Any:
+        self._drop_stale_functions()
+        return super().make_train_function(force)
+
+    def make_test_function(self, force: bool = False) -> Any:
+        self._drop_stale_functions()
+        return super().make_test_function(force)
 
     @property
     def metric_units(self) -> dict[str, str]:
@@ -170,8 +181,6 @@ class ObjectiveModel(keras.Model):
                 metric.update_state(values[metric.name], batch.sample_weight)
         return {metric.name: metric.result() for metric in self.metrics}
 
-    train_step.reports_metrics_only = test_step.reports_metrics_only = True  # type: ignore[attr-defined]
-
     def fit(
         self,
         x: Any = None,
@@ -193,9 +202,9 @@ class ObjectiveModel(keras.Model):
     ) -> keras.callbacks.History:
         """Train the model; arguments, callbacks and result as in `keras.Model.fit`, but there is no `class_weight`.
 
-        x may be an array, a batched `tf.data.Dataset`, a `keras.utils.PyDataset` or a generator of batches. `y` is
-        handed to `train_step` with x; a VAE makes no use of it. The loop is `keras_vae.training.train`, on one
-        replica or several, in graphs or eagerly.
+        x may be an array, a `keras_vae.data.Split`, a batched `tf.data.Dataset`, a `keras.utils.PyDataset` or a
+        generator of batches; batches have the size and order that they come in. `y` is handed to `train_step` with x; a
+        VAE makes no use of it. The loop is `keras_vae.training.train`, on one replica or several, in graphs or eagerly.
 
         Raises:
             ValueError: if an array, or the first batch of other data, lies outside the likelihood's support, or if an
@@ -262,11 +271,10 @@ class ObjectiveModel(keras.Model):
             raise ValueError(f"The number of steps must be 1 or more. Received: steps={steps}")
         if isinstance(data, tf.data.Dataset) and steps is None:
             data = getattr(data, "batches", data)  # of keras_vae.data.Batches.dataset
-        if isinstance(data, Batch):
+        if isinstance(data, Batch | Split):
             data = as_batches(data, batch_size, self.seed, training, shuffle)
         if isinstance(data, Batches) and steps is not None:
-            steps_in_life = int(tf.convert_to_tensor(self.step))  # a second training goes on with new orders
-            data = data.endless_dataset(steps_in_life // data.steps_per_epoch) if training else data.epoch(0)
+            data = data.endless_dataset(int(tf.convert_to_tensor(self.step))) if training else data.epoch(0)
         if not isinstance(data, Batches):
             data = as_batched_data(data, self.seed, steps, training and shuffle, runs_on=training)
         self.check(data.head())
@@ -311,11 +319,3 @@ def _split_off(data: Any, fraction: float) -> tuple[Batch, Batch]:
 def _is_array(x: Any) -> bool:
     """Return whether x holds all examples: an array of any library, or a list."""
     return hasattr(x, "__array__") or isinstance(x, list)
-
-
-def _attributes(objective: Any) -> list[tuple[str, Any]]:
-    return sorted(getattr(objective, "__dict__", {}).items())
-
-
-def _is_plain(value: Any) -> bool:
-    return isinstance(value, bool | int | float | str)

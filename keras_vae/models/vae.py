@@ -39,9 +39,9 @@ class VAE(ObjectiveModel):
     The three distributions come from Keras models or layers; everything else talks to them as TFP
     distributions. `fit`, `evaluate`, `predict`, `save` and callbacks are those of Keras; `compile` needs no
     loss. The metrics `loss`, `reconstruction_loss`, `kl` and `elbo` are in nats per example (event dimensions
-    summed), `bits_per_dim` is -elbo / (log(2) * prod(event_shape)), and log2(K) more of dequantised levels. Where the
-    likelihood is none (grey targets under `keras_vae.layers.IndependentSoftBernoulli`) they are `loss`,
-    `cross_entropy` and `kl`.
+    summed), `bits_per_dim` is -elbo / (log(2) * prod(event_shape)), and log2(K) more of dequantised levels. Where grey
+    targets are scored by a cross-entropy (`keras_vae.layers.IndependentSoftBernoulli`) they are `loss`, `cross_entropy`
+    and `kl`.
 
     Noise is a function of (seed, optimizer step, row of the batch): runs repeat exactly, however many
     replicas share a batch. Evaluation noise is a function of (seed, row of the data set).
@@ -65,7 +65,7 @@ class VAE(ObjectiveModel):
         The reconstruction: mean of p(x|z) at the mean of q(z|x), [B, *event].
 
     Raises:
-        TypeError: if encoder, decoder or prior give no distribution.
+        TypeError: if encoder, decoder or prior do not return a distribution, or if the objective is not an `Objective`.
         ValueError: if their shapes do not fit together, or if data lies outside the likelihood's support.
 
     Example:
@@ -115,7 +115,7 @@ class VAE(ObjectiveModel):
         likelihood: str | Likelihood = "bernoulli",
         network: str | Network = "mlp",
         posterior: str | Posterior = "diagonal",
-        prior: str | Prior = "standard_normal",
+        prior: str | Prior = "standard-normal",
         *,
         hidden: Sequence[int] | None = None,
         num_levels: int | None = None,
@@ -131,7 +131,7 @@ class VAE(ObjectiveModel):
             network: Str, a key of `keras_vae.networks.NETWORKS`, or a `keras_vae.networks.Network`. "mlp".
             posterior: Str, a key of `keras_vae.posteriors.POSTERIORS`, or a `keras_vae.posteriors.Posterior`.
                 "diagonal".
-            prior: Str, a key of `keras_vae.priors.PRIORS`, or a `keras_vae.priors.Prior`. "standard_normal".
+            prior: Str, a key of `keras_vae.priors.PRIORS`, or a `keras_vae.priors.Prior`. "standard-normal".
             hidden: Integers, widths of the encoder's hidden layers, or filters of its convolutions, where the network
                 is given by name; the decoder runs backwards. None: those of the table.
             num_levels: Int, K where x has the levels 0 ... K-1: the encoder scales them to [0, 1], and a likelihood
@@ -174,7 +174,7 @@ class VAE(ObjectiveModel):
         likelihood: str | Likelihood = "gaussian",
         network: str | Network = "mlp",
         posterior: str | Posterior = "diagonal",
-        prior: str | Prior = "standard_normal",
+        prior: str | Prior = "standard-normal",
         *,
         hidden: Sequence[int] | None = None,
         **kwargs: Any,
@@ -190,7 +190,7 @@ class VAE(ObjectiveModel):
             likelihood: Str or object, as of `for_images`. "gaussian".
             network: Str or object, as of `for_images`. "mlp".
             posterior: Str or object, as of `for_images`. "diagonal".
-            prior: Str or object, as of `for_images`. "standard_normal".
+            prior: Str or object, as of `for_images`. "standard-normal".
             hidden: Integers, as of `for_images`. None: those of the table.
             **kwargs: Arguments of `VAE`.
 
@@ -294,11 +294,11 @@ class VAE(ObjectiveModel):
         z = estimator.sample(q_z, num_samples, noise.of(Stream.POSTERIOR))
         return LatentDraws(
             z=z,
+            posterior=q_z,
+            prior=p_z,
             log_likelihood=self.log_likelihood(batch.x, z, training=training),
             log_prior=latents.log_prob(p_z, z),
             log_posterior=estimator.log_prob(q_z, z),
-            kl=latents.kl_by_latent(q_z, p_z, z),
-            entropy=latents.entropy(q_z),
         )
 
     def call(self, x: Any, training: bool = False) -> tf.Tensor:
@@ -339,7 +339,7 @@ class VAE(ObjectiveModel):
     def log_marginal(self, x: Any, num_samples: int = 1000, seed: Any = None) -> tuple[np.ndarray, np.ndarray]:
         """Return log p(x) of each example in nats, [N], and its standard error, by importance sampling.
 
-        See `keras_vae.evaluation.log_marginal`, which also tells the effective sample size.
+        See `keras_vae.evaluation.log_marginal`, which returns the effective sample size too.
         """
         estimate = log_marginal(self, x, num_samples, self._next_seed() if seed is None else seed)
         return estimate.log_marginal, estimate.standard_error

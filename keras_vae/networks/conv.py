@@ -44,6 +44,11 @@ class Conv:
         if not self.filters:
             raise ValueError(f"`filters` must have one entry or more. Received: filters={self.filters!r}")
 
+    @property
+    def widths(self) -> Sequence[int]:
+        """What a flag or `hidden` of `keras_vae.networks.get` sets."""
+        return self.filters
+
     def with_hidden(self, hidden: Sequence[int]) -> Conv:
         """Return the same network with other filters."""
         return dataclasses.replace(self, filters=tuple(hidden))

@@ -41,6 +41,11 @@ class MLP:
     initial: str = "glorot_uniform"
     batch_norm: bool = False
 
+    @property
+    def widths(self) -> Sequence[int]:
+        """What a flag or `hidden` of `keras_vae.networks.get` sets."""
+        return self.hidden
+
     def with_hidden(self, hidden: Sequence[int]) -> MLP:
         """Return the same network with other widths."""
         return dataclasses.replace(self, hidden=tuple(hidden))

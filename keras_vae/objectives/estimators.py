@@ -57,7 +57,7 @@ class Pathwise(Estimator):
         """Return z.
 
         Raises:
-            ValueError: if a draw would not carry the gradient, with the estimator that needs no such draws.
+            ValueError: if the posterior is not reparameterised, so that its draws carry no gradient.
         """
         for part in tf.nest.flatten(posterior):
             if part.reparameterization_type != tfd.FULLY_REPARAMETERIZED:

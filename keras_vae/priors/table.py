@@ -8,7 +8,7 @@ from keras_vae.priors.standard_normal import StandardNormal
 
 __all__ = ["PRIORS", "get"]
 
-PRIORS = {"standard_normal": StandardNormal}
+PRIORS = {"standard-normal": StandardNormal}
 
 
 def get(prior: str | Prior, latent_dim: int) -> Prior:
@@ -23,7 +23,7 @@ def get(prior: str | Prior, latent_dim: int) -> Prior:
 
     Example:
 
-    >>> get("standard_normal", latent_dim=20)().event_shape.as_list()
+    >>> get("standard-normal", latent_dim=20)().event_shape.as_list()
     [20]
     """
     part = look_up("prior", prior, PRIORS, Prior)

@@ -55,21 +55,15 @@ class Noise(NamedTuple):
     seed: tf.Tensor
     first_row: tf.Tensor | int = 0
 
-    def of(self, stream: Stream, *numbers: Any) -> Noise:
-        """Return the noise for one purpose, and for the step, epoch or draw of that purpose that `numbers` name.
+    def of(self, *path: Any) -> Noise:
+        """Return the noise for one purpose, and for the step, epoch or draw of that purpose that is named.
+
+        `noise.of(stream).of(3)` is `noise.of(stream, 3)`: a loop names the purpose once, outside.
 
         Args:
-            stream: The purpose.
-            *numbers: Ints, not negative.
+            *path: The `Stream` of the purpose, then ints that are not negative.
         """
-        return self.at(stream, *numbers)
-
-    def at(self, *numbers: Any) -> Noise:
-        """Return the noise for the step, epoch or draw that `numbers` name, of a purpose named before.
-
-        `noise.of(stream).at(3)` is `noise.of(stream, 3)`: a loop names the purpose once, outside.
-        """
-        return Noise(fold_in(self.seed, *numbers), self.first_row)
+        return Noise(fold_in(self.seed, *path), self.first_row)
 
 
 def as_noise(seed: Any, first_row: Any = 0) -> Noise:

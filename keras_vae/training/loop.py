@@ -1,6 +1,6 @@
 """The training loop: `tf.GradientTape` inside `tf.function`, a whole epoch in the graph.
 
-`fit` is this loop. Each step is the model's `train_step`, where the tape is; the loop saves the way between the steps.
+`fit` is this loop. Each step is the model's `train_step`, where the tape is; between steps nothing returns to Python.
 """
 
 from __future__ import annotations
@@ -77,14 +77,14 @@ def train(
     callback_list.on_train_begin()
     logs: dict[str, float] = {}
     initial_epoch = getattr(vae, "_initial_epoch", None) or initial_epoch  # set by keras.callbacks.BackupAndRestore
-    # A second training goes on with new orders and draws of pixels.
-    first_epoch = int(tf.convert_to_tensor(vae.step)) // steps if steps else initial_epoch
+    steps_before = int(tf.convert_to_tensor(vae.step))  # a second training goes on with new orders and draws of pixels
     for epoch in range(initial_epoch, epochs):
         callback_list.on_epoch_begin(epoch)
         runner = _steps(vae, source, vae.train_step)  # here, as a callback may have changed the model
+        source.on_epoch_begin()
         steps_done, logs = runner.run_epoch(
             source,
-            first_epoch + epoch - initial_epoch,
+            steps_before + (epoch - initial_epoch) * (steps or 1),
             steps_per_execution=steps_per_execution,
             on_begin=callback_list.on_train_batch_begin,
             on_end=callback_list.on_train_batch_end,
@@ -119,7 +119,9 @@ def evaluate_source(
     callback_list.on_test_begin()
     runner = _steps(vae, source, vae.test_step)
     on_begin, on_end = callback_list.on_test_batch_begin, callback_list.on_test_batch_end
+    source.on_epoch_begin()
     steps_done, logs = runner.run_epoch(source, epoch=0, on_begin=on_begin, on_end=on_end)
+    source.on_epoch_end()
     if not steps_done:
         raise ValueError(
             "The data to evaluate on is used up: a generator serves one evaluation, or several of `steps` each. "

@@ -38,37 +38,35 @@ class Steps:
         self.model, self.strategy = model, model.distribute_strategy
         num_replicas = self.strategy.num_replicas_in_sync
 
-        def one_step(batch: Any) -> Logs:
+        def one_step(batch: Batch) -> Logs:
             if num_replicas == 1:
-                logs = step(batch)
+                logs = step(batch.data)
                 return {name: tf.cast(value, tf.float32) for name, value in logs.items()}
-            self.strategy.run(lambda batch: step(_own_rows(batch, num_replicas)), args=(batch,))
+            self.strategy.run(lambda batch: step(_own_rows(batch, num_replicas).data), args=(batch,))
             return {metric.name: tf.cast(metric.result(), tf.float32) for metric in model.metrics}
 
         options: dict[str, Any] = {"autograph": False}
-        self.one_step = one_step
+        self.step: Any = one_step
         self.in_memory = source.in_memory and not model.run_eagerly
         if model.run_eagerly:
             self.run: Any = self._run_eagerly
             return
-        self.names = self._names(source, step)
         if self.in_memory:
-            self.rows, self.batch_size = source.rows, source.batch_size
-            self.num_examples = source.split.num_examples
-        if num_replicas == 1:
-            self.step = tf.function(one_step, jit_compile=model.jit_compile, reduce_retracing=True, **options)
+            self.batches = source.without_data()
+        if num_replicas == 1:  # one trace, for batches of any size
+            step_function = tf.function(one_step, jit_compile=model.jit_compile, **options)
+            self.step = step_function.get_concrete_function(source.spec)
+            self.names = list(self.step.structured_outputs)
             self.steps = tf.function(self._steps_on_device, jit_compile=model.jit_compile, **options)
         else:  # a replica's step leaves its function to talk to the others: no function may stand between
-            self.step, self.steps = one_step, self._steps_on_device
-        self.run = tf.function(self._run if self.in_memory else self._run_stream, **options)
-
-    def _names(self, source: Any, step: Callable) -> list[str]:
-        """Return the names of what `step` reports; a step of the user's own need not report the metrics."""
-        names = [metric.name for metric in self.model.metrics]
-        if getattr(step, "reports_metrics_only", False) or self.strategy.num_replicas_in_sync > 1:
-            return names
-        reported = tf.function(step, autograph=False).get_concrete_function(source.spec).structured_outputs
-        return list(reported)
+            self.names = [metric.name for metric in model.metrics]
+            self.steps = self._steps_on_device
+        if not self.in_memory:
+            self.run = tf.function(self._run_stream, **options)
+            return
+        order, number = tf.TensorSpec([None], tf.int32), tf.TensorSpec([], tf.int32)
+        run = tf.function(self._run, **options)
+        self.run = run.get_concrete_function(source.spec_of_all, order, number, number, number)
 
     def run_epoch(
         self,
@@ -111,43 +109,43 @@ class Steps:
     def _no_logs(self) -> Logs:
         return {name: tf.constant(0.0) for name in self.names}
 
-    def _steps_on_device(self, batches: Any, num_steps: tf.Tensor) -> tuple[tf.Tensor, Logs]:
+    def _steps_on_device(self, batches: Batch, num_steps: tf.Tensor) -> tuple[tf.Tensor, Logs]:
         """Take the first `num_steps` of the steps whose batches are x [steps, B, *event] (and y, and weights)."""
         return tf.while_loop(
             lambda i, logs: (i < num_steps) & self._go_on(logs),
-            lambda i, logs: (i + 1, self.one_step(_map(batches, lambda part: part[i]))),
+            lambda i, logs: (i + 1, self.step(batches.map(lambda part: part[i]))),
             (tf.constant(0), self._no_logs()),
         )
 
-    def _steps_per_chunk(self, batch: Any) -> int:
-        parts = [part for part in as_batch(batch) if part is not None]
-        bytes_per_batch = sum(self.batch_size * math.prod(part.shape[1:]) * part.dtype.size for part in parts)
-        full_steps = self.num_examples // self.batch_size
-        return max(1, min(_MAX_STEPS_PER_CHUNK, full_steps, _MAX_BYTES_PER_CHUNK // bytes_per_batch))
+    def _steps_per_chunk(self, batch: Batch) -> int:
+        parts = [part for part in batch if part is not None]
+        bytes_per_batch = sum(math.prod(part.shape) * part.dtype.size for part in parts)
+        return max(1, min(_MAX_STEPS_PER_CHUNK, _MAX_BYTES_PER_CHUNK // bytes_per_batch))
 
     def _run(
         self, tensors: Batch, order: tf.Tensor, epoch: tf.Tensor, first: tf.Tensor, last: tf.Tensor
     ) -> tuple[tf.Tensor, Logs]:
         """Take steps first ... last-1 of an epoch, or up to the first loss that is not finite."""
-        batch_size = self.batch_size
-        full_steps, rest = divmod(self.num_examples, batch_size)
-        chunk = self._steps_per_chunk(self.rows(order, epoch, 0, batch_size, tensors))
+        rows_at, batch_size = self.batches.rows, self.batches.batch_size
+        full_steps = tf.size(order) // batch_size
+        chunk = self._steps_per_chunk(rows_at(order, epoch, 0, batch_size, tensors))
 
         def body(step: tf.Tensor, logs: Logs) -> tuple[tf.Tensor, Logs]:
-            rows = self.rows(order, epoch, step * batch_size, chunk * batch_size, tensors)
-            batches = _map(rows, lambda part: tf.reshape(part, [chunk, batch_size, *part.shape[1:]]))
+            rows = rows_at(order, epoch, step * batch_size, chunk * batch_size, tensors)
+            batches = rows.map(lambda part: tf.reshape(part, [chunk, batch_size, *part.shape[1:]]))
             done, logs = self.steps(batches, tf.minimum(chunk, tf.minimum(last, full_steps) - step))
             return step + done, logs
 
         def last_step(step: tf.Tensor) -> tuple[tf.Tensor, Logs]:
-            return step + 1, self.step(self.rows(order, epoch, full_steps * batch_size, rest, tensors))
+            rest = tf.size(order) - full_steps * batch_size
+            return step + 1, self.step(rows_at(order, epoch, full_steps * batch_size, rest, tensors))
 
         step, logs = tf.while_loop(
             lambda step, logs: (step < tf.minimum(last, full_steps)) & self._go_on(logs),
             body,
             (first, self._no_logs()),
         )
-        if not rest:
+        if not self.batches.has_rest:
             return step, logs
         at_rest = (step == full_steps) & (last > full_steps) & self._go_on(logs)
         return tf.cond(at_rest, lambda: last_step(step), lambda: (step, logs))
@@ -156,7 +154,7 @@ class Steps:
         """As `_run_stream`, in Python."""
         step, logs = int(first), dict[str, Any]()
         for batch in itertools.islice(iterator, int(last) - step):
-            step, logs = step + 1, self.one_step(batch)
+            step, logs = step + 1, self.step(as_batch(batch))
             if not self._go_on(logs):
                 break
         return step, logs
@@ -167,7 +165,7 @@ class Steps:
         def body(step: tf.Tensor, logs: Logs, there_is_more: tf.Tensor) -> tuple[tf.Tensor, Logs, tf.Tensor]:
             batch = iterator.get_next_as_optional()
             step, logs = tf.cond(
-                batch.has_value(), lambda: (step + 1, self.step(batch.get_value())), lambda: (step, logs)
+                batch.has_value(), lambda: (step + 1, self.step(as_batch(batch.get_value()))), lambda: (step, logs)
             )
             return step, logs, batch.has_value()
 
@@ -179,12 +177,7 @@ class Steps:
         return step, logs
 
 
-def _map(batch: Any, function: Callable[[tf.Tensor], tf.Tensor]) -> Any:
-    """Return x, or the tuple Keras hands on, with `function` applied to every part."""
-    return as_batch(batch).map(function) if isinstance(batch, tuple) else function(batch)
-
-
-def _own_rows(batch: Any, num_replicas: int) -> Any:
+def _own_rows(batch: Batch, num_replicas: int) -> Batch:
     """Return this replica's rows of the global batch: consecutive ones, as evenly divided as can be."""
     replica = tf.distribute.get_replica_context().replica_id_in_sync_group
 
@@ -192,4 +185,4 @@ def _own_rows(batch: Any, num_replicas: int) -> Any:
         num_rows = tf.shape(part)[0]
         return part[replica * num_rows // num_replicas : (replica + 1) * num_rows // num_replicas]
 
-    return _map(batch, rows)
+    return batch.map(rows)

@@ -104,28 +104,28 @@ def test_the_order_in_a_graph_is_that_of_eager_execution():
 
 @pytest.mark.parametrize("training", [False, True])
 def test_rows_are_the_batches_of_the_epoch(training):
-    """With the pixels drawn: the hand-written loop and `fit` see the same numbers."""
+    """With the pixels drawn: the compiled loop and a data set see the same numbers."""
     batches = Batches(in_memory(Binarize(), GREY), 5, seed=0, training=training)
     for epoch in range(3):
         order = batches.order(epoch)
         for step, x in enumerate(batches.epoch(epoch)):
-            np.testing.assert_array_equal(batches.rows(order, epoch, 5 * step, len(x)), x)
+            np.testing.assert_array_equal(batches.rows(order, epoch, 5 * step, len(x)).x, x)
 
 
 def test_rows_under_xla_are_those_of_eager_execution():
     batches = Batches(in_memory(Binarize(), GREY), 5, seed=0)
-    graph = tf.function(lambda order, epoch, row: batches.rows(order, epoch, row, 5), jit_compile=True)
+    graph = tf.function(lambda order, epoch, row: batches.rows(order, epoch, row, 5).x, jit_compile=True)
     for epoch, row in ((0, 0), (2, 10)):
         order = batches.order(epoch)
         np.testing.assert_array_equal(
-            graph(order, tf.constant(epoch), tf.constant(row)), batches.rows(order, epoch, row, 5)
+            graph(order, tf.constant(epoch), tf.constant(row)), batches.rows(order, epoch, row, 5).x
         )
 
 
 def test_rows_past_the_end_repeat_the_last_example():
     batches = Batches(in_memory(Unit(), GREY), 5, seed=0)
     order = batches.order(0)
-    x = np.asarray(batches.rows(order, 0, N - 2, 5))
+    x = np.asarray(batches.rows(order, 0, N - 2, 5).x)
     np.testing.assert_array_equal(x[1:], np.repeat(x[1:2], 4, 0))
     np.testing.assert_array_equal(x[1], np.asarray(Unit()(GREY[order[-1]])))
 
@@ -169,12 +169,11 @@ def test_a_split_without_pixels_is_passed_on(split_of):
 # Datasets for `fit`.
 
 
-@pytest.mark.parametrize("first_epoch", [0, 4])
-def test_a_dataset_serves_the_next_epoch_each_time_it_is_read(split_of, first_epoch):
+def test_a_dataset_serves_the_next_epoch_each_time_it_is_read(split_of):
     batches = Batches(split_of(Binarize(), GREY), 5, seed=0)
-    dataset = batches.dataset(first_epoch)
-    for epoch in range(first_epoch, first_epoch + 3):
-        np.testing.assert_array_equal(read(dataset), read(batches.epoch(epoch)))
+    dataset = batches.dataset()
+    for steps_before in (0, 5, 10):
+        np.testing.assert_array_equal(read(dataset), read(batches.epoch(steps_before)))
 
 
 def test_a_dataset_knows_its_length_and_the_shape_of_an_example(split_of):

@@ -47,9 +47,6 @@ class LearnedNormal(kv.priors.Prior):
     def distribution(self):
         return tfd.MultivariateNormalDiag(tf.convert_to_tensor(self.loc), tf.exp(self.log_scale))
 
-    def get_config(self):
-        return {**super().get_config(), "latent_dim": self.latent_dim}
-
 
 class Tanh:
     def encoder(self, event_shape, params_size, scale=1.0):

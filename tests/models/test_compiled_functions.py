@@ -52,14 +52,23 @@ def test_a_second_call_does_not_trace_again(vae, x, name):
     assert CountsDecodings.decodings == traced
 
 
+def test_data_of_another_length_is_evaluated_by_the_same_graph(vae, x):
+    vae.evaluate(x, verbose=0)
+    traced = CountsDecodings.decodings
+    for length in (3, 33, 65, 66):
+        by_graph, by_rows = vae.evaluate(x[:length], verbose=0), evaluation.evaluate(vae, x[:length], seed=vae.seed)
+        assert by_graph[3] == pytest.approx(by_rows["elbo"].mean, rel=1e-5)
+    assert CountsDecodings.decodings == traced
+
+
 def test_compile_drops_what_was_kept(make_vae, x):
     vae = make_vae()
     vae.compile("adam", jit_compile=False)
     for name in ("evaluate", "vae.evaluate", "decompose"):
         EVALUATIONS[name](vae, x)
-    assert len(vae._compiled_functions) == 4  # decompose has two
+    assert len(vae._compiled_functions.functions) == 4  # decompose has two
     vae.compile("adam", jit_compile=False)
-    assert not vae._compiled_functions
+    assert not vae._compiled_functions.functions
 
 
 def test_an_encoder_that_the_prior_holds_too_stays_shared(make_vae, x, tmp_path):

@@ -97,7 +97,7 @@ def test_a_vae_of_every_posterior_trains_and_is_the_same_after_saving(posterior,
 
 
 def test_parts_given_by_name_and_as_objects_make_the_same_model():
-    named = {"likelihood": "categorical", "network": "conv", "posterior": "full", "prior": "standard_normal"}
+    named = {"likelihood": "categorical", "network": "conv", "posterior": "full", "prior": "standard-normal"}
     objects = {
         "likelihood": kv.likelihoods.Categorical(8),
         "network": kv.networks.Conv((4,)),

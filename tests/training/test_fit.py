@@ -1,6 +1,8 @@
 """One way to fit: whatever holds the examples, the steps, their order and their noise are the same."""
 
 import contextlib
+import gc
+import weakref
 
 import keras
 import numpy as np
@@ -27,6 +29,14 @@ class Images(keras.utils.PyDataset):
 
     def __getitem__(self, i):
         return (self.x[32 * i : 32 * (i + 1)],)
+
+
+class RecordsBatches(kv.objectives.ELBO):
+    """Keeps what it was called with, in `seen`."""
+
+    def __call__(self, model, x, *args, **kwargs):
+        self.seen.append(np.asarray(kv.protocols.as_batch(x).x))
+        return super().__call__(model, x, *args, **kwargs)
 
 
 def trained(make_vae, data, cls=kv.VAE, keras_seed=0, compile_options=None, **options):
@@ -67,6 +77,7 @@ SHUFFLED = {
     "another global seed": lambda x: ((x,), {"batch_size": 32, "keras_seed": 77}),
     "train_step that only calls super": lambda x: ((x,), {"batch_size": 32, "cls": OnlyCallsSuper}),
     "the package's data set": lambda x: ((kv.data.as_batches(x, 32, seed=3).dataset(),), {}),
+    "the package's split": lambda x: ((kv.data.Split(tf.constant(x), len(x)),), {"batch_size": 32}),
     "eager execution": lambda x: ((x,), {"batch_size": 32, "compile_options": {"run_eagerly": True}}),
     "steps_per_epoch": lambda x: ((x,), {"batch_size": 32, "steps_per_epoch": 4}),
     "part held out": lambda x: ((np.concatenate([x, x[:25]]),), {"batch_size": 32, "validation_split": 0.2}),
@@ -108,6 +119,43 @@ def test_a_py_dataset_has_an_order_of_its_own_each_epoch_whatever_the_global_see
     assert np.max(np.abs(first[0] - in_order[0])) > 1e-3
 
 
+class Endless(Images):
+    """The same batches again and again."""
+
+    @property
+    def num_batches(self):
+        return None
+
+    def __getitem__(self, i):
+        return super().__getitem__(i % len(self))
+
+
+def test_a_py_dataset_without_an_end_goes_on_from_epoch_to_epoch(make_vae, x, in_order):
+    assert_same(trained(make_vae, (Endless(x),), steps_per_epoch=4), in_order)
+    with pytest.raises(ValueError, match="without an end needs `steps_per_epoch`. Received: num_batches=None"):
+        trained(make_vae, (Endless(x),))
+
+
+def test_a_py_dataset_is_told_when_an_epoch_begins_and_ends(make_vae, x):
+    class Told(Images):
+        def on_epoch_begin(self):
+            told.append((self.name, "begin"))
+
+        def on_epoch_end(self):
+            told.append((self.name, "end"))
+
+    train, validation, told = Told(x), Told(x), []
+    train.name, validation.name = "train", "validation"
+    trained(make_vae, (train,), validation_data=validation)
+    assert told == 2 * [(name, when) for name in ("train", "validation") for when in ("begin", "end")]
+
+
+def test_a_py_dataset_of_several_processes_is_read_by_threads_with_a_warning(make_vae, x, in_order):
+    with pytest.warns(UserWarning, match="`use_multiprocessing` has no effect"):
+        losses = trained(make_vae, (Images(x, workers=2, use_multiprocessing=True),), shuffle=False)
+    assert_same(losses, in_order)
+
+
 def test_two_replicas_take_the_steps_of_one(make_vae, strategy, x, shuffled):
     """Arrays, plain and weighted, with a last batch of 4 rows."""
     weights = np.linspace(0.5, 2, 100)
@@ -137,8 +185,40 @@ def test_weighted_arrays_are_trained_by_the_graph_of_a_whole_execution(make_vae,
     vae = make_vae()
     vae.compile("adam", jit_compile=False)
     vae.fit(x, batch_size=32, sample_weight=np.ones(100), verbose=0)
-    ((_, runner),) = vae._compiled_functions.items()
+    ((_, runner),) = vae._compiled_functions.functions.items()
     assert runner.in_memory
+
+
+def test_the_data_of_a_training_is_not_kept(make_vae, x):
+    vae, data = make_vae(), tf.constant(x)
+    vae.compile("adam", jit_compile=False)
+    vae.fit(data, verbose=0)
+    vae.evaluate(data, verbose=0)
+    kept = weakref.ref(data)
+    del data
+    gc.collect()
+    assert kept() is None
+
+
+def test_no_order_of_a_training_comes_again_in_one_with_smaller_batches(make_vae, x):
+    vae, seen = make_vae(objective=RecordsBatches()), []
+    vae.objective.seen = seen
+    vae.compile("adam", run_eagerly=True)
+    for batch_size, epochs in ((50, 2), (10, 2)):
+        vae.fit(x, batch_size=batch_size, epochs=epochs, verbose=0)
+    rows = np.concatenate(seen)
+    assert len({rows[100 * epoch : 100 * (epoch + 1)].tobytes() for epoch in range(4)}) == 4
+
+
+def test_train_on_batch_and_test_on_batch_see_a_changed_beta(make_vae, x):
+    vae = make_vae()
+    vae.compile(keras.optimizers.SGD(0.0), jit_compile=False)
+    for step in (vae.train_on_batch, vae.test_on_batch):
+        for beta in (1.0, 3.0):
+            vae.objective.beta = beta
+            vae.reset_metrics()
+            logs = step(x, return_dict=True)
+            assert logs["loss"] == pytest.approx(logs["reconstruction_loss"] + beta * logs["kl"], rel=1e-5)
 
 
 def test_a_changed_objective_and_a_changed_beta_take_effect(make_vae, x):
@@ -196,6 +276,8 @@ def test_validation_freq_validates_after_the_epochs_named(make_vae, x):
         ("data set", {"validation_split": 0.1}, "`validation_split` divides arrays only"),
         ("x", {"validation_split": 1.0}, "`validation_split` must leave examples on both sides"),
         ("x", {"sample_weight": np.ones(99)}, "must have the same length"),
+        ("x", {"sample_weight": np.ones([100, 3])}, "one weight an example, .* Received: sample_weight of shape"),
+        ("x", {"sample_weight": -np.ones(100)}, "none below 0. Received: .* with the smallest -1.0"),
         ("endless", {}, "An endless data set needs `steps_per_epoch`"),
         ("empty", {}, "The data must hold one batch or more"),
     ],
