@@ -19,6 +19,19 @@ def _fixed_seeds():
     keras.utils.set_random_seed(0)
 
 
+_GRAPHS_AS_TRACED = ("cli", "evaluation", "examples", "integration", "models", "objectives", "training")
+
+
+@pytest.fixture(autouse=True)
+def _graphs_as_traced(request):
+    """Leave out TensorFlow's graph optimizer, a third of the time of a tiny training, where models are trained.
+
+    The tests of layers, distributions and noise have it: they compare graphs with eager execution.
+    """
+    folder = request.path.parent.name
+    tf.config.optimizer.set_experimental_options({"disable_meta_optimizer": folder in _GRAPHS_AS_TRACED})
+
+
 @pytest.fixture(autouse=True)
 def doctest_names(doctest_namespace):
     """Names every docstring example may use, as a reader has them after the usual imports."""

@@ -5,10 +5,18 @@ from pathlib import Path
 
 import pytest
 
+import keras_vae as kv
+
 ROOT = Path(__file__).parents[1]
 BLOCK = re.compile(r"```python\n(.*?)```", flags=re.DOTALL)
 EXAMPLES = BLOCK.findall((ROOT / "README.md").read_text())
 PAGES = [path for path in sorted((ROOT / "docs").glob("*.md")) if BLOCK.search(path.read_text())]
+
+
+@pytest.fixture(autouse=True)
+def without_xla(monkeypatch):
+    """Compile faster than a user does, who would rather wait at the start."""
+    monkeypatch.setattr(kv.VAE, "_gains_from_xla", lambda vae: False)
 
 
 @pytest.mark.parametrize("example", EXAMPLES, ids=[example.split("\n")[-2][:40] for example in EXAMPLES])

@@ -345,7 +345,7 @@ def _dense() -> Layer:
 
 
 def _posterior() -> list[keras.layers.Layer]:
-    return [keras.layers.Dense(4, name="params"), layers.MultivariateNormalDiag(2, seed=5)]
+    return [keras.layers.Dense(4), layers.MultivariateNormalDiag(2, seed=5)]
 
 
 def _prior() -> tfd.Distribution:
@@ -530,15 +530,20 @@ def inputs_of(name: str, batch_size: int = 3) -> np.ndarray:
 def model_of(name: str, variant: bool = False) -> keras.Model:
     """Return a functional model that has the case's layer, with reproducible samples."""
     x = keras.Input(inputs_of(name).shape[1:])
+    return keras.Model(x, output_of(name, x, variant))
+
+
+def output_of(name: str, x: Any, variant: bool = False) -> Any:
+    """Return the output of `model_of(name)` for its input x, made of new layers."""
     if name in DISTRIBUTIONS:
-        params = keras.layers.Dense(DISTRIBUTIONS[name].size, name="params")(x)
-        return keras.Model(x, make(name, variant, seed=5)(params))
-    if name in PARTS:
-        return keras.Model(x, PARTS[name]()(x))
-    y = x
-    for layer in [*LAYERS[name].before(), make(name, variant)]:
-        y = layer(y)
-    return keras.Model(x, y)
+        before, layer = [keras.layers.Dense(DISTRIBUTIONS[name].size)], make(name, variant, seed=5)
+    elif name in PARTS:
+        before, layer = [], PARTS[name]()
+    else:
+        before, layer = LAYERS[name].before(), make(name, variant)
+    for part in [*before, layer]:
+        x = part(x)
+    return x
 
 
 def numbers_of(name: str, model: keras.Model) -> dict[str, np.ndarray]:
