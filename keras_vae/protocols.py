@@ -10,7 +10,7 @@ from typing import Any, NamedTuple, Protocol
 import tensorflow as tf
 
 from keras_vae.distributions import latents
-from keras_vae.distributions.support import Support
+from keras_vae.distributions.sets import Support
 from keras_vae.random import Noise
 
 __all__ = ["Batch", "LatentDraws", "LatentVariableModel", "as_batch"]
@@ -85,6 +85,7 @@ class LatentVariableModel(Protocol):
 
     Attributes:
         event_shape: Shape of one x.
+        dtype_of_x: Dtype in which the encoder takes x.
         name: Name, for messages.
         latent_shape: Shape of one z, or a structure of shapes.
         latent_dim: Number of entries of one z.
@@ -98,6 +99,7 @@ class LatentVariableModel(Protocol):
 
     name: str
     event_shape: tuple[int, ...]
+    dtype_of_x: tf.DType
     latent_shape: Any
     latent_dim: int
     support: Support

@@ -12,7 +12,7 @@ from typing import Any
 import tensorflow as tf
 
 from keras_vae import random
-from keras_vae.distributions.support import BINARY, UNIT, Support, levels_support
+from keras_vae.distributions.sets import BINARY, UNIT, Support, levels_support
 
 __all__ = ["PIXELS", "Binarize", "Dequantize", "Pixels", "Quantize", "Unit", "pixels"]
 

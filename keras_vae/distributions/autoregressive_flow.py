@@ -11,15 +11,16 @@ import tensorflow_probability as tfp
 from tensorflow_probability import bijectors as tfb
 from tensorflow_probability import distributions as tfd
 
+from keras_vae.distributions.wrappers import TransformedDistribution
+
 __all__ = ["AutoregressiveFlow"]
 
 # The one for bijectors with Keras layers inside.
-_TransformedDistribution: Any = tfd.TransformedDistribution.__bases__[0]
 _OPEN_GATE = 2.0
 _STANDARD_DRAWS = 128
 
 
-class AutoregressiveFlow(_TransformedDistribution):
+class AutoregressiveFlow(TransformedDistribution):
     """Distribution of vectors u sent through gated autoregressive steps f_1, ..., f_K, one for each network.
 
     f(v)_d = gate_d v_d + (1 - gate_d) m_d,  m, a = network(v, context),  gate = sigmoid(a + 2)

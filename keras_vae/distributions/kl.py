@@ -7,6 +7,8 @@ from typing import Any
 import tensorflow as tf
 from tensorflow_probability import distributions as tfd
 
+from keras_vae.distributions.wrappers import Independent
+
 __all__ = [
     "closed_form_kl",
     "entropy_kl",
@@ -81,7 +83,7 @@ def closed_form_kl(q_z: tfd.Distribution, p_z: tfd.Distribution) -> tf.Tensor | 
     try:
         if isinstance(q_z, tfd.MultivariateNormalDiag) and isinstance(p_z, tfd.MultivariateNormalDiag):
             return kl_per_dimension(q_z, p_z)
-        independent = isinstance(q_z, tfd.Independent) and isinstance(p_z, tfd.Independent)
+        independent = isinstance(q_z, Independent) and isinstance(p_z, Independent)
         if independent and q_z.distribution.event_shape == p_z.distribution.event_shape:
             return tfd.kl_divergence(q_z.distribution, p_z.distribution)
         return tfd.kl_divergence(q_z, p_z)

@@ -94,7 +94,7 @@ def _anneal(
     @tf.function(autograph=False, jit_compile=vae.uses_xla())
     def anneal(x: tf.Tensor, seed: tf.Tensor, first_row: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
         q_z, p_z, noise = vae.encode(x), vae.prior_distribution(), Noise(seed, first_row)
-        steps = tf.nest.map_structure(lambda q: tf.cast(step_size, q.dtype) * q.stddev(), q_z)
+        steps = tf.nest.map_structure(lambda stddev: tf.cast(step_size, stddev.dtype) * stddev, random.stddev_of(q_z))
 
         def log_ratio(z: Any) -> tf.Tensor:
             return vae.log_likelihood(x, z) + latents.log_prob(p_z, z) - latents.log_prob(q_z, z)

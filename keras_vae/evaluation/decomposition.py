@@ -120,7 +120,7 @@ def _draw(vae: LatentVariableModel) -> Callable:
     @tf.function(autograph=False, reduce_retracing=True)
     def draw(x: tf.Tensor, seed: tf.Tensor, first_row: tf.Tensor) -> tuple[dict[str, tf.Tensor], Any]:
         draws = vae.draw(Batch(x), 1, Noise(seed, first_row).of(Stream.EVALUATION))
-        means = tf.nest.map_structure(lambda q: q.mean(), draws.posterior)
+        means = random.mean_of(draws.posterior)
         divides = all(kl.shape.rank > 1 for kl in draws.kl.values())
         values = {
             "log_likelihood": draws.log_likelihood[0],

@@ -13,6 +13,7 @@ from tensorflow_probability import distributions as tfd
 
 from keras_vae import random, replicas
 from keras_vae.distributions.distribution_tensor import DistributionTensor, as_distribution
+from keras_vae.distributions.wrappers import Independent
 from keras_vae.layers.untrained import untrained_variables
 from keras_vae.registration import register
 
@@ -123,7 +124,7 @@ class DistributionLambda(replicas.ReplicaLayer):
             return self.convert_to_tensor_fn(distribution)
         if self.convert_to_tensor_fn == "sample":
             return random.sample(distribution, 1, self.seed_generator, _first_row(distribution))[0]
-        while not hasattr(distribution, self.convert_to_tensor_fn) and isinstance(distribution, tfd.Independent):
+        while not hasattr(distribution, self.convert_to_tensor_fn) and isinstance(distribution, Independent):
             distribution = distribution.distribution
         value = getattr(distribution, self.convert_to_tensor_fn)
         return value() if callable(value) else value

@@ -13,6 +13,7 @@ from tensorflow_probability import distributions as tfd
 
 from keras_vae import likelihoods, networks, priors, random
 from keras_vae.distributions import latents
+from keras_vae.distributions.sets import UNKNOWN
 from keras_vae.distributions.support import family_name, is_normalized, support_of
 from keras_vae.evaluation.importance_sampling import log_marginal
 from keras_vae.layers import as_distribution
@@ -30,6 +31,8 @@ from keras_vae.registration import register, sharing_objects
 from keras_vae.saving.saved_model import export
 
 __all__ = ["VAE"]
+
+_NUM_SCORED = 100  # examples whose log-probability must be finite where the likelihood's support is not known
 
 
 @register
@@ -213,7 +216,9 @@ class VAE(ObjectiveModel):
         event_shape = tuple(input_shape[1:])
         if None in event_shape:
             raise ValueError(f"The shape of one example must be known. Received: input_shape={input_shape}")
-        q_z, p_z = self.encode(tf.zeros([1, *event_shape])), self.prior_distribution()
+        inputs = getattr(self.encoder, "inputs", None)
+        self.dtype_of_x = tf.as_dtype(inputs[0].dtype if inputs else self.variable_dtype)
+        q_z, p_z = self.encode(tf.zeros([1, *event_shape], self.dtype_of_x)), self.prior_distribution()
         self.latent_shape = latents.latent_shape(p_z)
         posteriors = tf.nest.flatten(q_z)
         self._has_parts = tf.nest.is_nested(p_z)
@@ -302,8 +307,8 @@ class VAE(ObjectiveModel):
         )
 
     def call(self, x: Any, training: bool = False) -> tf.Tensor:
-        z = tf.nest.map_structure(lambda q: q.mean(), self.encode(x, training=training))
-        return self.decode(z, training=training).mean()
+        z = random.mean_of(self.encode(x, training=training))
+        return random.mean_of(self.decode(z, training=training))
 
     def reconstruct(self, x: Any, seed: Any = None) -> tf.Tensor:
         """Return the mean of p(x|z), [B, *event], at the mean of q(z|x) or, given a `seed`, at a draw of it."""
@@ -311,7 +316,7 @@ class VAE(ObjectiveModel):
         if seed is None:
             return self(x)
         z = random.sample(self.encode(x), 1, random.as_noise(seed).of(Stream.POSTERIOR))
-        return self.decode(tf.nest.map_structure(lambda part: part[0], z)).mean()
+        return random.mean_of(self.decode(tf.nest.map_structure(lambda part: part[0], z)))
 
     def sample(self, num_samples: int, seed: Any = None, mean: bool = False) -> tf.Tensor:
         """Draw x by ancestral sampling: z ~ p(z), then the decoder's parameters, then x ~ p(x|z).
@@ -326,7 +331,7 @@ class VAE(ObjectiveModel):
         """
         noise = random.as_noise(self._next_seed() if seed is None else seed)
         p_x = self.decode(random.sample(self.prior_distribution(), num_samples, noise.of(Stream.PRIOR)))
-        return p_x.mean() if mean else random.sample(p_x, 1, noise.of(Stream.OBSERVATIONS))[0]
+        return random.mean_of(p_x) if mean else random.sample(p_x, 1, noise.of(Stream.OBSERVATIONS))[0]
 
     def elbo(self, x: Any, num_samples: int = 1, seed: Any = None) -> tf.Tensor:
         """Return the ELBO of each example in nats, [B], from `num_samples` posterior draws; up is better.
@@ -353,6 +358,13 @@ class VAE(ObjectiveModel):
         if not tf.executing_eagerly():
             return x
         self.support.check(x, self._family)
+        if self.support == UNKNOWN:
+            log_prob = self.decode(random.mean_of(self.encode(x[:_NUM_SCORED]))).log_prob(x[:_NUM_SCORED])
+            if not np.all(np.isfinite(log_prob)):
+                raise ValueError(
+                    f"The {self._family} likelihood gives x a log-probability that is not finite: is x in its support? "
+                    f"Received: values in x from {np.min(x):g} to {np.max(x):g}"
+                )
         return x
 
     def _check_shape(self, x: tf.Tensor) -> None:

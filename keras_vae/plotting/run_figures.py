@@ -12,6 +12,7 @@ from tensorflow_probability import distributions as tfd
 from keras_vae.data import Split
 from keras_vae.plotting.figures import image_grid, latent_scatter, reconstructions, training_curves
 from keras_vae.protocols import LatentVariableModel
+from keras_vae.random import mean_of
 
 __all__ = ["report"]
 
@@ -54,7 +55,7 @@ def report(
 
 def _latent(vae: LatentVariableModel, test: Split, seed: int) -> Figure:
     num_points = min(_NUM_POINTS, test.num_examples)
-    z = vae.encode(test.head(num_points, seed)).mean().numpy()
+    z = mean_of(vae.encode(test.head(num_points, seed))).numpy()
     first, second = sorted(np.argsort(-z.var(axis=0))[:2]) if z.shape[1] > 1 else (0, 0)
     labels = None if test.labels is None else test.labels[:num_points]
     return latent_scatter(z[:, [first, second]], labels, (f"z{first}", f"z{second}"))
@@ -62,11 +63,13 @@ def _latent(vae: LatentVariableModel, test: Split, seed: int) -> Figure:
 
 def _interpolation(vae: LatentVariableModel, x: tf.Tensor, high: float | None, num_steps: int = 10) -> Figure:
     """Straight lines between the posterior means of neighbours in the test set."""
-    z = vae.encode(x).mean()
+    z = mean_of(vae.encode(x))
     weight = tf.linspace(0.0, 1.0, num_steps)[:, None]
     pairs = [(i, i + 1) for i in range(0, len(z) - 1, 2)]
     lines = tf.concat([(1 - weight) * z[i] + weight * z[j] for i, j in pairs], 0)
-    return image_grid(vae.decode(lines).mean(), num_steps, "between the posterior means of two test images", high=high)
+    return image_grid(
+        mean_of(vae.decode(lines)), num_steps, "between the posterior means of two test images", high=high
+    )
 
 
 def _manifold(vae: LatentVariableModel, high: float | None, num_steps: int = 20) -> Figure:
@@ -74,4 +77,4 @@ def _manifold(vae: LatentVariableModel, high: float | None, num_steps: int = 20)
     quantiles = tfd.Normal(0.0, 1.0).quantile(tf.linspace(0.025, 0.975, num_steps))
     z1, z0 = tf.meshgrid(quantiles[::-1], quantiles, indexing="ij")
     z = tf.stack([tf.reshape(z0, [-1]), tf.reshape(z1, [-1])], 1)
-    return image_grid(vae.decode(z).mean(), num_steps, "means of p(x|z) over the prior's quantiles", high=high)
+    return image_grid(mean_of(vae.decode(z)), num_steps, "means of p(x|z) over the prior's quantiles", high=high)

@@ -12,7 +12,7 @@ import tensorflow as tf
 import tensorflow_probability as tfp
 from tensorflow_probability import distributions as tfd
 
-from keras_vae.distributions import QuantizedLogistic
+from keras_vae.distributions import QuantizedLogistic, wrappers
 from keras_vae.random.counts import negative_binomial_quantile, poisson_quantile
 from keras_vae.random.noise import normal, uniform
 from keras_vae.random.streams import Noise, Stream, as_noise
@@ -88,8 +88,8 @@ def _draw(distribution: tfd.Distribution, noise: _NoiseOfDraws) -> tf.Tensor:
     return distribution.sample(noise.num_samples, seed=noise.noise.of(Stream.ROWS, noise.noise.first_row).seed)
 
 
-@_draw.register
-def _(distribution: tfd.Independent, noise: _NoiseOfDraws) -> tf.Tensor:
+@_draw.register(wrappers.Independent)
+def _(distribution: Any, noise: _NoiseOfDraws) -> tf.Tensor:
     return _draw(distribution.distribution, noise)
 
 
@@ -202,8 +202,8 @@ def _(distribution: QuantizedLogistic, noise: _NoiseOfDraws) -> tf.Tensor:
     return distribution.quantize(_draw(distribution.logistic, noise))
 
 
-@_draw.register
-def _(distribution: tfd.MixtureSameFamily, noise: _NoiseOfDraws) -> tf.Tensor:
+@_draw.register(wrappers.MixtureSameFamily)
+def _(distribution: Any, noise: _NoiseOfDraws) -> tf.Tensor:
     """Draw every component, then the one to keep; where only TFP can (implicit gradients, broadcasting), TFP draws."""
     components, batch = distribution.components_distribution, distribution.batch_shape
     is_implicit = distribution.reparameterization_type == tfd.FULLY_REPARAMETERIZED
@@ -215,8 +215,8 @@ def _(distribution: tfd.MixtureSameFamily, noise: _NoiseOfDraws) -> tf.Tensor:
     return tf.gather(x, _inverse_cdf(probs, u, tf.int32), axis=batch.rank + 1, batch_dims=batch.rank + 1)
 
 
-@_draw.register(tfd.BatchBroadcast.__bases__[0])  # what TFP makes of a distribution with Keras layers inside
-def _(distribution: tfd.BatchBroadcast, noise: _NoiseOfDraws) -> tf.Tensor:
+@_draw.register(wrappers.BatchBroadcast)
+def _(distribution: Any, noise: _NoiseOfDraws) -> tf.Tensor:
     """Number the draws of a distribution without batch, those of a row in succession; TFP broadcasts other batches."""
     base = distribution.distribution
     if base.batch_shape.rank != 0:
@@ -230,8 +230,8 @@ def _(distribution: tfd.BatchBroadcast, noise: _NoiseOfDraws) -> tf.Tensor:
     return tf.transpose(draws, [1, 0, *range(2, draws.shape.rank)]) if noise.has_rows else draws
 
 
-@_draw.register(tfd.TransformedDistribution.__bases__[0])  # what TFP makes of a bijector with Keras layers inside
-def _(distribution: tfd.TransformedDistribution, noise: _NoiseOfDraws) -> tf.Tensor:
+@_draw.register(wrappers.TransformedDistribution)
+def _(distribution: Any, noise: _NoiseOfDraws) -> tf.Tensor:
     base = distribution.distribution
     if not base.batch_shape.is_compatible_with(distribution.batch_shape):  # the bijector adds a batch: TFP draws
         return _draw.dispatch(object)(distribution, noise)

@@ -8,40 +8,14 @@ from typing import Any
 
 import numpy as np
 import tensorflow as tf
-from tensorflow_probability import distributions as tfd
 
 from keras_vae import random
-from keras_vae.distributions import AutoregressiveFlow, latents
+from keras_vae.distributions import latents
 from keras_vae.protocols import LatentVariableModel
 from keras_vae.saving.atomic import new_folder
+from keras_vae.saving.distribution_parameters import parameters
 
-__all__ = ["export", "export_decoder", "parameters"]
-
-
-def parameters(distribution: tfd.Distribution) -> dict[str, tf.Tensor]:
-    """Return the tensors a distribution was made of, by name: `logits`, or `loc` and `scale_diag`, ...
-
-    Those of a mixture are `mixture_logits` and, over one axis more, `components_loc`, `components_scale`, ...
-    Those of a flow are its `context` and, of the distribution it transforms, `base_loc` and `base_scale_diag`.
-
-    Example:
-
-    >>> sorted(parameters(tfd.Independent(tfd.Normal(tf.zeros([3]), tf.ones([3])), 1)))
-    ['loc', 'scale']
-    """
-    distribution = getattr(distribution, "tensor_distribution", distribution)
-    while isinstance(distribution, tfd.Independent):
-        distribution = distribution.distribution
-    if isinstance(distribution, tfd.MixtureSameFamily):
-        parts = {"mixture": distribution.mixture_distribution, "components": distribution.components_distribution}
-        return {f"{part}_{name}": value for part in parts for name, value in parameters(parts[part]).items()}
-    if isinstance(distribution, AutoregressiveFlow):
-        base = {f"base_{name}": value for name, value in parameters(distribution.distribution).items()}
-        return {**base, "context": distribution.context}
-    names = type(distribution).parameter_properties(dtype=distribution.dtype)
-    values = {name: distribution.parameters.get(name) for name in names}
-    dtype = next((value.dtype for value in values.values() if tf.is_tensor(value)), tf.float32)
-    return {name: tf.convert_to_tensor(value, dtype) for name, value in values.items() if value is not None}
+__all__ = ["export", "export_decoder"]
 
 
 def export_decoder(vae: LatentVariableModel, path: str | Path) -> Path:
@@ -75,13 +49,13 @@ def export(vae: LatentVariableModel, path: str | Path) -> Path:
     Returns:
         The folder written.
     """
-    x = tf.TensorSpec([None, *vae.event_shape], tf.float32, name="x")
+    x = tf.TensorSpec([None, *vae.event_shape], vae.dtype_of_x, name="x")
     seed = tf.TensorSpec([2], tf.int32, name="seed")
 
     def encode(x: tf.Tensor) -> dict[str, tf.Tensor]:
         q_z = vae.encode(x)
         parts = dict(zip(latents.latent_names(q_z), tf.nest.flatten(q_z), strict=True))
-        values = {name: {**parameters(part), "mean": part.mean()} for name, part in parts.items()}
+        values = {name: {**parameters(part), "mean": random.mean_of(part)} for name, part in parts.items()}
         if list(values) == ["z"]:
             return values["z"]
         return {f"{latent}_{name}": value for latent in values for name, value in values[latent].items()}
@@ -109,7 +83,7 @@ def _decode(vae: LatentVariableModel) -> Any:
 
     def decode(*parts: tf.Tensor) -> dict[str, tf.Tensor]:
         p_x = vae.decode(tf.nest.pack_sequence_as(p_z, parts))
-        return {**parameters(p_x), "mean": p_x.mean()}
+        return {**parameters(p_x), "mean": random.mean_of(p_x)}
 
     return _function(decode, *specs)
 

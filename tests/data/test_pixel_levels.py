@@ -6,7 +6,7 @@ import tensorflow as tf
 
 from keras_vae import random
 from keras_vae.data.pixel_levels import PIXELS, Binarize, Dequantize, Pixels, Quantize, Unit, pixels
-from keras_vae.distributions.support import BINARY, UNIT, levels_support
+from keras_vae.distributions.sets import BINARY, UNIT, levels_support
 
 EPS = np.finfo("float32").eps
 RAW = np.arange(256, dtype="uint8").reshape(4, 8, 8, 1)  # every level once

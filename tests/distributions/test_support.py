@@ -1,22 +1,16 @@
 """Data is checked at the door, with a message that says what to do."""
 
+import keras
 import numpy as np
 import pytest
 import tensorflow as tf
+from tensorflow_probability import bijectors as tfb
 from tensorflow_probability import distributions as tfd
 
 from keras_vae import layers
 from keras_vae.distributions import Bernoulli, CategoricalLevels, ContinuousBernoulli, SoftBernoulli
-from keras_vae.distributions.support import (
-    BINARY,
-    COUNTS,
-    OPEN_UNIT,
-    REAL,
-    UNIT,
-    check_support,
-    levels_support,
-    support_of,
-)
+from keras_vae.distributions.sets import BINARY, COUNTS, OPEN_UNIT, REAL, UNIT, UNKNOWN, levels_support
+from keras_vae.distributions.support import check_support, support_of
 
 LEVELS_4 = levels_support(4)
 
@@ -206,3 +200,64 @@ def test_the_support_is_where_tfp_itself_gives_a_probability(distribution, suppo
         x = np.arange(support.low, support.high + 1, dtype="int32")
         total = tf.reduce_sum([distribution.prob(i) for i in x], 0)
         np.testing.assert_allclose(total, np.ones(distribution.batch_shape), rtol=4 * np.finfo("float32").eps)
+
+
+COMPOSED = {
+    "Gamma": (tfd.Gamma([2.0], 1.0), [0.1, 3.0], [0.0, 1.0]),
+    "LogNormal": (tfd.LogNormal(0.0, 1.0), [0.1, 3.0], [-1.0]),
+    "Exponential": (tfd.Exponential(1.0), [0.0, 3.0], [-1.0]),
+    "HalfNormal": (tfd.HalfNormal(1.0), [0.0, 3.0], [-1.0]),
+    "Uniform": (tfd.Uniform(-1.0, 3.0), [-1.0, 3.0], [3.1]),
+    "Geometric": (tfd.Geometric(0.0), [0.0, 3.0], [0.5]),
+    "Binomial": (tfd.Binomial(3.0, 0.0), [0.0, 3.0], [4.0]),
+    "Multinomial": (tfd.Multinomial(3.0, logits=[0.0, 0.0]), [1.0, 2.0], [1.0, 1.0]),
+    "Dirichlet": (tfd.Dirichlet([1.0, 2.0]), [0.3, 0.7], [0.3, 0.3]),
+    "one-hot": (tfd.OneHotCategorical([0.0, 0.0]), [0.0, 1.0], [1.0, 1.0]),
+    "zero-inflated counts": (
+        tfd.ZeroInflatedNegativeBinomial(total_count=1.0, logits=0.0, inflated_loc_logits=0.0),
+        [0.0, 3.0],
+        [0.5],
+    ),
+    "inflated Poisson": (tfd.Inflated(tfd.Poisson(1.0), inflated_loc_probs=0.3), [0.0, 3.0], [-1.0]),
+    "Mixture": (
+        tfd.Mixture(tfd.Categorical([0.0, 0.0]), [tfd.Gamma(1.0, 1.0), tfd.Uniform(-2.0, -1.0)]),
+        [-1.5, 3.0],
+        [-0.5],
+    ),
+    "MixtureSameFamily": (
+        tfd.MixtureSameFamily(tfd.Categorical([0.0, 0.0]), tfd.Gamma([2.0, 3.0], 1.0)),
+        [0.5, 3.0],
+        [-0.5],
+    ),
+    "TransformedDistribution": (tfd.TransformedDistribution(tfd.Gamma(2.0, 1.0), tfb.Shift(3.0)), [3.5], [2.9]),
+    "Blockwise": (
+        tfd.Blockwise([tfd.Sample(tfd.Gamma(2.0, 1.0), 2), tfd.OneHotCategorical([0.0, 0.0], dtype=tf.float32)]),
+        [5.0, 0.1, 0.0, 1.0],
+        [5.0, 0.1, 0.5, 0.5],
+    ),
+    "Independent over a bijector with a Keras layer": (
+        tfd.Independent(tfd.TransformedDistribution(tfd.LogNormal([0.0], 1.0), tfb.Scale(keras.Variable(2.0))), 1),
+        [0.5],
+        [-0.5],
+    ),
+}
+
+
+@pytest.mark.parametrize("name", COMPOSED)
+def test_the_support_follows_from_composition_and_from_the_default_bijectors_of_tfp(name):
+    distribution, inside, outside = COMPOSED[name]
+    support = support_of(distribution)
+    support.check(np.array(inside, "float32"), name)
+    assert np.all(np.isfinite(distribution.log_prob(tf.constant(inside))))
+    with pytest.raises(ValueError, match="likelihood scores"):
+        support.check(np.array(outside, "float32"), name)
+
+
+def test_the_columns_out_of_their_support_are_named():
+    support = support_of(COMPOSED["Blockwise"][0])
+    with pytest.raises(ValueError, match=r"OneHotCategorical \(columns 2 to 3\) likelihood scores vectors of \{0, 1\}"):
+        support.check(np.array([5.0, 0.1, 0.5, 0.5]), "Blockwise")
+
+
+def test_a_family_whose_entries_have_limits_of_their_own_has_no_known_support():
+    assert support_of(tfd.Uniform([0.0, 1.0], [2.0, 3.0])) == UNKNOWN

@@ -5,25 +5,17 @@ import tensorflow as tf
 from tensorflow_probability import distributions as tfd
 
 import keras_vae as kv
-from keras_vae.distributions.support import Support, support_of
 
 register = keras.saving.register_keras_serializable(package="own_parts")
 
 
 @register
 class HalfNormal(kv.layers.DistributionLambda):
-    """Layer of positive entries; the package knows nothing of the family."""
-
     def distribution(self, inputs):
         return tfd.Independent(tfd.HalfNormal(tf.math.softplus(inputs) + 1e-3), 1)
 
 
-@support_of.register
-def _(distribution: tfd.HalfNormal) -> Support:
-    return Support("[0, infinity)", low=0.0, remedy="take absolute values")
-
-
-class Positive(kv.likelihoods.Likelihood):
+class Positive(kv.likelihoods.Likelihood):  # of a family that the package knows nothing of
     def layer(self, event_shape):
         return HalfNormal()
 

@@ -10,6 +10,7 @@ import tensorflow as tf
 from tensorflow_probability import distributions as tfd
 
 from keras_vae import random
+from keras_vae.distributions.wrappers import Independent
 from keras_vae.layers.weights.weight_distributions import default_mean_field_normal_fn, scaled_kl_divergence_fn
 from keras_vae.replicas import ReplicaLayer, own_row
 
@@ -245,7 +246,7 @@ def independent_normal(posterior: tfd.Distribution, layer: str) -> tfd.Normal:
     Raises:
         TypeError: if the entries are not independent and normal.
     """
-    if isinstance(posterior, tfd.Independent) and isinstance(posterior.distribution, tfd.Normal):
+    if isinstance(posterior, Independent) and isinstance(posterior.distribution, tfd.Normal):
         loc, scale = posterior.distribution.loc, posterior.distribution.scale
         return tfd.Normal(tf.broadcast_to(loc, posterior.event_shape), tf.broadcast_to(scale, posterior.event_shape))
     raise TypeError(

@@ -13,7 +13,7 @@ from tensorflow_probability import distributions as tfd
 from keras_vae import layers, random
 from keras_vae.distributions.support import check_support
 from keras_vae.layers.families.independent import IndependentFamily
-from keras_vae.saving.saved_model import parameters
+from keras_vae.saving import parameters
 
 EPS = {"float32": np.finfo("float32").eps, "float64": np.finfo("float64").eps}
 RNG = np.random.default_rng(0)

@@ -11,7 +11,8 @@ from tensorflow_probability import distributions as tfd
 
 from keras_vae import layers, random
 from keras_vae.distributions.kl import has_closed_form_kl
-from keras_vae.distributions.support import BINARY, ONE_HOT, REAL, support_of
+from keras_vae.distributions.sets import BINARY, ONE_HOT, REAL
+from keras_vae.distributions.support import support_of
 from keras_vae.layers import (
     CategoricalMixtureOfOneHotCategorical,
     DistributionLambda,

@@ -228,7 +228,7 @@ def test_bad_arguments_raise():
 
 
 def test_values_off_the_support_are_told():
-    with pytest.raises(ValueError, match=r"scores {0, 1}: pass labels through keras.ops.one_hot"):
+    with pytest.raises(ValueError, match=r"scores vectors of {0, 1} with one 1: pass labels through keras.ops.one_hot"):
         check_support(OneHotCategorical(3)(LOGITS), [[0, 2, 0]])
-    with pytest.raises(ValueError, match=r"scores \[0, 1\]: divide each vector by its sum"):
+    with pytest.raises(ValueError, match=r"scores vectors of \[0, 1\] that add up to 1: divide each"):
         check_support(RelaxedOneHotCategorical(3, 0.5)(LOGITS), [[0.0, 1.5, 0.5]])
