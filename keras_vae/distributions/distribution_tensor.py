@@ -39,6 +39,8 @@ class DistributionTensor(tfd.Distribution, tf.__internal__.types.Tensor):
     (3.0, 1.0)
     """
 
+    __array_priority__ = 100  # as that of tf.Tensor: `array + y` is this class's `__radd__`, with its gradient
+
     # `Distribution` copies its constructor's arguments into `parameters`, and `tf.Module` would walk them.
     def __init__(self, distribution: tfd.Distribution, convert_to_tensor_fn: Callable[[tfd.Distribution], Any]):
         self.tensor_distribution = distribution
@@ -55,9 +57,11 @@ class DistributionTensor(tfd.Distribution, tf.__internal__.types.Tensor):
         )
 
     def __getattr__(self, name: str) -> Any:
-        if name.startswith("_") or "tensor_distribution" not in vars(self):
+        distribution = vars(self).get("tensor_distribution")
+        # Of private names, those of TFP's own objects, which read them of each other; Keras asks for some of its own.
+        if distribution is None or (name.startswith("_") and name not in vars(distribution)):
             raise AttributeError(name)
-        return getattr(self.tensor_distribution, name)
+        return getattr(distribution, name)
 
     def value(self) -> tf.Tensor:
         """Return the tensor that stands for this distribution."""
@@ -131,11 +135,31 @@ class DistributionTensor(tfd.Distribution, tf.__internal__.types.Tensor):
     def _parameter_properties(cls, dtype: Any, num_classes: int | None = None) -> dict:
         return {"distribution": tfp.util.ParameterProperties()}
 
+    def _check_axes(self, x: Any) -> None:
+        """Raise where `x` or the distribution has a last axis of size 1 more: each row would meet each other."""
+        distribution = self.tensor_distribution
+        shape = tf.TensorShape(getattr(x, "shape", None))
+        if None in (shape.rank, distribution.batch_shape.rank, distribution.event_shape.rank) or not shape.rank:
+            return
+        full = distribution.batch_shape.concatenate(distribution.event_shape)
+        if not full.rank or full.rank == shape.rank:
+            return
+        longer, shorter = (shape, full) if shape.rank > full.rank else (full, shape)
+        if longer[-1] == 1 and longer[:-1].is_compatible_with(shorter) and shorter[0] != 1:
+            raise ValueError(
+                "The values to score must have the axes of the distribution's batch and event: with a last axis of "
+                "size 1 more or less, each row would be scored by the distribution of each other. (To do that, score "
+                f"with `tensor_distribution`.) Received: values of shape {shape}, batch_shape="
+                f"{distribution.batch_shape}, event_shape={distribution.event_shape}"
+            )
 
-def _delegate(name: str, casts: bool = False) -> Callable:
+
+def _delegate(name: str, scores: bool = False) -> Callable:
     def method(self: DistributionTensor, *args: Any, **kwargs: Any) -> Any:
-        if casts:
+        if scores:
             args, kwargs = tf.nest.map_structure(self._cast, (args, kwargs))
+            for x in (*args[:1], kwargs.get("value")):
+                self._check_axes(x)
         return getattr(self.tensor_distribution, name)(*args, **kwargs)
 
     method.__name__ = name
@@ -152,7 +176,7 @@ for _name in [
     "log_survival_function",
     "survival_function",
 ]:
-    setattr(DistributionTensor, _name, _delegate(_name, casts=True))
+    setattr(DistributionTensor, _name, _delegate(_name, scores=True))
 for _name in [
     "sample",
     "experimental_sample_and_log_prob",

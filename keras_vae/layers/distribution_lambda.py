@@ -14,7 +14,7 @@ from tensorflow_probability import distributions as tfd
 from keras_vae import random, replicas
 from keras_vae.distributions.distribution_tensor import DistributionTensor, as_distribution
 from keras_vae.distributions.wrappers import Independent
-from keras_vae.layers.untrained import untrained_variables
+from keras_vae.layers.untrained import keras_layers_within, untrained_variables
 from keras_vae.registration import register
 
 __all__ = ["DistributionLambda"]
@@ -76,6 +76,7 @@ class DistributionLambda(replicas.ReplicaLayer):
         self.seed = seed
         self.seed_generator = seed if isinstance(seed, keras.random.SeedGenerator) else keras.random.SeedGenerator(seed)
         self.supports_masking = True
+        self.layers_used = keras_layers_within(make_distribution_fn)  # as an attribute, Keras trains and saves them
         lost = untrained_variables(make_distribution_fn)
         if lost:
             warnings.warn(
@@ -99,6 +100,9 @@ class DistributionLambda(replicas.ReplicaLayer):
                 "import what it uses inside it, or give a named function with "
                 "keras.saving.register_keras_serializable."
             ) from error
+
+    def build(self, input_shape: Any = None, *others: Any, **named: Any) -> None:
+        """Make no weights: Keras need not try a call."""
 
     def call(self, inputs: Any, *args: Any, training: bool | None = None, **kwargs: Any) -> DistributionTensor:
         if "training" in inspect.signature(self.make_distribution_fn or self.distribution).parameters:
@@ -131,13 +135,16 @@ class DistributionLambda(replicas.ReplicaLayer):
 
     def compute_output_spec(self, *args: Any, **kwargs: Any) -> keras.KerasTensor:
         """Return shape and dtype of the concretisation."""
-        args, kwargs = keras.tree.map_structure(
-            lambda x: tf.TensorSpec(x.shape, x.dtype) if isinstance(x, keras.KerasTensor) else x, (args, kwargs)
-        )
-        graph = tf.function(lambda *args, **kwargs: tf.convert_to_tensor(self.call(*args, **kwargs)), autograph=False)
+
+        def call() -> DistributionTensor:
+            return self.call(*keras.tree.map_structure(_symbolic, args), **keras.tree.map_structure(_symbolic, kwargs))
+
+        graph = tf.function(lambda: tf.convert_to_tensor(call()), autograph=False)
         with keras.StatelessScope():  # the seed that is next in this trace shall not be seen outside of it
-            output = graph.get_concrete_function(*args, **kwargs).structured_outputs
-        return keras.KerasTensor(output.shape, output.dtype.name)
+            value = graph.get_concrete_function().structured_outputs
+        output = keras.KerasTensor(value.shape, value.dtype.name)
+        output._distribution = call  # for a layer that takes it
+        return output
 
     def compute_output_shape(self, input_shape: Any) -> tuple[int | None, ...]:
         """Return the shape of the concretisation for one input of `input_shape`."""
@@ -158,6 +165,13 @@ class DistributionLambda(replicas.ReplicaLayer):
     @classmethod
     def from_config(cls, config: dict[str, Any]) -> DistributionLambda:
         return cls(**{k: keras.saving.deserialize_keras_object(v) for k, v in config.items()})
+
+
+def _symbolic(x: Any) -> Any:
+    """Return what stands for `x` in a graph that is traced for its shapes: a distribution for a layer's of these."""
+    if not isinstance(x, keras.KerasTensor):
+        return x
+    return x._distribution() if hasattr(x, "_distribution") else tf.compat.v1.placeholder(x.dtype, x.shape)
 
 
 def _first_row(distribution: tfd.Distribution) -> tf.Tensor:

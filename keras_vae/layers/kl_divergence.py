@@ -13,7 +13,7 @@ from tensorflow_probability import distributions as tfd
 from keras_vae.distributions.distribution_tensor import DistributionTensor, as_distribution
 from keras_vae.distributions.kl import monte_carlo_kl
 from keras_vae.distributions.serialization import deserialize_distribution, serialize_distribution
-from keras_vae.layers.untrained import untrained_variables
+from keras_vae.layers.untrained import keras_layers_within, untrained_variables
 from keras_vae.registration import register
 from keras_vae.replicas import ReplicaLayer
 
@@ -50,6 +50,9 @@ class _WeightedKL(ReplicaLayer):
             self.iterations = self.add_weight(
                 (), "zeros", "int64", trainable=False, aggregation="only_first_replica", name="iterations"
             )
+        self.layers_of_prior = (
+            [] if isinstance(distribution_b, keras.layers.Layer) else keras_layers_within(distribution_b)
+        )
         self._prior()  # the weights of a learned one exist from here on
         _refuse_untrained_variables(distribution_b)
         self.supports_masking = True
@@ -195,7 +198,10 @@ class KLDivergenceAddLoss(_WeightedKL):
 
     def compute_output_spec(self, distribution_a: keras.KerasTensor, training: Any = None) -> keras.KerasTensor:
         """Return the input's shape and dtype."""
-        return keras.KerasTensor(distribution_a.shape, distribution_a.dtype)
+        output = keras.KerasTensor(distribution_a.shape, distribution_a.dtype)
+        if hasattr(distribution_a, "_distribution"):
+            output._distribution = distribution_a._distribution
+        return output
 
 
 def _refuse_untrained_variables(prior: Any) -> None:

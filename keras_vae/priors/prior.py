@@ -6,9 +6,11 @@ from typing import Any
 
 import keras
 import tensorflow as tf
+from tensorflow_probability import bijectors as tfb
 from tensorflow_probability import distributions as tfd
 
 from keras_vae.distributions.latents import as_tuples
+from keras_vae.layers.untrained import keras_layers_within
 
 __all__ = ["Prior"]
 
@@ -67,7 +69,19 @@ class Prior(keras.layers.Layer):
         super().__init__(**kwargs)
         self.built = True  # Keras builds a layer at its first call with an input, which never comes
 
+    def __setattr__(self, name: str, value: Any) -> None:
+        if isinstance(value, tfd.Distribution | tfb.Bijector):
+            super().__setattr__(f"{name}_layers", keras_layers_within(value))  # Keras looks into neither
+        super().__setattr__(name, value)
+
     def __call__(self) -> Any:
+        owned = {id(weight.value) for weight in self.variables}
+        for name, value in vars(self).items():
+            if isinstance(value, tf.Variable) and value.trainable and id(value) not in owned:
+                raise ValueError(
+                    f"Keras would neither train nor save a tf.Variable: make `{name}` of {type(self).__name__} with "
+                    f"`self.add_weight`. Received: {name}={value.name!r}"
+                )
         p_z = as_tuples(self.distribution())
         for part in tf.nest.flatten(p_z):
             if not isinstance(part, tfd.Distribution):

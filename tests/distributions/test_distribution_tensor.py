@@ -371,3 +371,42 @@ def test_it_prints_as_its_distribution(y):
     assert "Normal" in repr(y)
     assert "Normal" in str(y)
     assert "batch_shape=[3, 2]" in repr(y)
+
+
+OPERATORS = ["add", "sub", "mul", "truediv", "floordiv", "mod", "pow", "matmul", "lt", "le", "gt", "ge"]
+
+
+@pytest.mark.parametrize("name", OPERATORS)
+def test_numpy_on_the_left_gives_a_tensor_with_its_gradient(name):
+    x = tf.constant([[1.5, 2.5], [3.5, 4.5]])
+    array, function = np.full((2, 2), 2.0, "float32"), getattr(operator, name)
+    with tf.GradientTape() as tape:
+        tape.watch(x)
+        y = function(array, DistributionTensor(tfd.Normal(x, 1.0), lambda d: d.mean()))
+    assert tf.is_tensor(y)
+    np.testing.assert_allclose(y, function(array, x.numpy()), rtol=1e-6)
+    if name not in ("floordiv", "lt", "le", "gt", "ge"):
+        assert np.any(tape.gradient(y, x) != 0)
+
+
+@pytest.mark.parametrize(
+    ("distribution", "shape"),
+    [
+        (tfd.Normal(tf.zeros(5), 1.0), [5, 1]),
+        (tfd.Normal(tf.zeros([5, 1]), 1.0), [5]),
+        (tfd.Independent(tfd.Normal(tf.zeros([5, 3]), 1.0), 1), [5, 3, 1]),
+        (tfd.Independent(tfd.Normal(tf.zeros([5, 1]), 1.0), 1), [5]),
+    ],
+)
+def test_values_with_a_last_axis_of_size_1_more_or_less_are_refused(distribution, shape):
+    y = DistributionTensor(distribution, lambda d: d.mean())
+    with pytest.raises(ValueError, match=r"a last axis of size 1 more or less.* Received: values of shape"):
+        y.log_prob(tf.zeros(shape))
+
+
+@pytest.mark.parametrize("shape", [[], [5], [1], [7, 5], [7, 1]])
+def test_values_that_broadcast_as_in_tfp_are_scored(shape):
+    """[7, 1] is a grid of seven values."""
+    distribution = tfd.Normal(tf.range(5.0), 1.0)
+    y = DistributionTensor(distribution, lambda d: d.mean())
+    np.testing.assert_array_equal(y.log_prob(tf.ones(shape)), distribution.log_prob(tf.ones(shape)))

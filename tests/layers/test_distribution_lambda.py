@@ -685,3 +685,46 @@ def test_rows_of_replicas_that_cannot_speak_to_each_other_have_noise_of_their_ow
     draws = np.concatenate(strategy.experimental_local_results(parts))
     assert draws.shape == (7, 2)
     assert len(np.unique(draws)) == 14
+
+
+def shifted(d):
+    return tfd.Normal(d.mean() + 1.0, d.stddev())
+
+
+def scaled(inputs):
+    t, d = inputs
+    return tfd.Normal(d.mean() * t, 1.0)
+
+
+def test_a_layer_may_take_the_distribution_of_another_in_functional_and_sequential_models():
+    x = np.float32([[1.0, 2.0], [3.0, 4.0]])
+
+    def first():
+        return DistributionLambda(lambda t: tfd.Normal(t, 2.0))
+
+    inputs = keras.Input((2,))
+    functional = keras.Model(inputs, DistributionLambda(shifted)(first()(inputs)))
+    sequential = keras.Sequential([keras.Input((2,)), first(), DistributionLambda(shifted)])
+    deferred = keras.Sequential([first(), DistributionLambda(shifted)])
+    for model in (functional, sequential, deferred):
+        y = model(x)
+        np.testing.assert_allclose(y.mean(), x + 1)
+        np.testing.assert_allclose(y.stddev(), np.full_like(x, 2.0))
+    pair = keras.Model(inputs, DistributionLambda(scaled)([inputs, first()(inputs)]))
+    np.testing.assert_allclose(pair(x).mean(), x * x)
+
+
+def test_outputs_of_layers_are_parts_of_distributions_of_tfp():
+    logits, params = np.zeros([3, 2], "float32"), np.random.default_rng(0).normal(size=[3, 2, 2]).astype("float32")
+    categorical = DistributionLambda(lambda t: tfd.Categorical(logits=t))(logits)
+    normal = DistributionLambda(lambda t: tfd.Normal(t[..., 0], tf.exp(t[..., 1])))(params)
+    mixture = tfd.MixtureSameFamily(categorical, normal)
+    oracle = tfd.MixtureSameFamily(categorical.tensor_distribution, normal.tensor_distribution)
+    y = np.float32([0.1, 0.2, 0.3])
+    np.testing.assert_allclose(mixture.log_prob(y), oracle.log_prob(y), rtol=1e-6)
+    np.testing.assert_allclose(mixture.mean(), oracle.mean(), rtol=1e-6)
+    assert mixture.sample(4, seed=1).shape == [4, 3]
+    independent = tfd.Independent(normal, 1)
+    np.testing.assert_allclose(
+        independent.log_prob(params[..., 0]), tf.reduce_sum(normal.tensor_distribution.log_prob(params[..., 0]), -1)
+    )

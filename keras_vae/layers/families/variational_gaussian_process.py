@@ -12,6 +12,7 @@ from tensorflow_probability import bijectors as tfb
 from tensorflow_probability import distributions as tfd
 
 from keras_vae.layers.distribution_lambda import DistributionLambda
+from keras_vae.layers.initializers import keras_initializer
 from keras_vae.registration import register
 
 __all__ = ["VariationalGaussianProcess"]
@@ -195,7 +196,7 @@ class VariationalGaussianProcess(DistributionLambda):
 
 def _initializer(identifier: Any) -> Any:
     """Return the initializer; None stays None."""
-    return None if identifier is None else keras.initializers.get(identifier)
+    return None if identifier is None else keras_initializer(identifier)
 
 
 def _small_identity(shape: Any, dtype: Any = None) -> tf.Tensor:

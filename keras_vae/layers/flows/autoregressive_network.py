@@ -12,6 +12,7 @@ import numpy as np
 import tensorflow as tf
 
 from keras_vae import random
+from keras_vae.layers.initializers import keras_initializer
 from keras_vae.random.streams import fold_in
 from keras_vae.registration import register
 
@@ -102,8 +103,8 @@ class AutoregressiveNetwork(keras.layers.Layer):
         self.hidden_degrees = hidden_degrees
         self.activation = keras.activations.get(activation)
         self.use_bias = use_bias
-        self.kernel_initializer = keras.initializers.get(kernel_initializer)
-        self.bias_initializer = keras.initializers.get(bias_initializer)
+        self.kernel_initializer = keras_initializer(kernel_initializer)
+        self.bias_initializer = keras_initializer(bias_initializer)
         self.kernel_regularizer = keras.regularizers.get(kernel_regularizer)
         self.bias_regularizer = keras.regularizers.get(bias_regularizer)
         self.kernel_constraint = keras.constraints.get(kernel_constraint)

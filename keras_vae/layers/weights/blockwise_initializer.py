@@ -8,6 +8,7 @@ from typing import Any
 import keras
 import tensorflow as tf
 
+from keras_vae.layers.initializers import keras_initializer
 from keras_vae.registration import register
 
 __all__ = ["BlockwiseInitializer"]
@@ -35,7 +36,7 @@ class BlockwiseInitializer(keras.initializers.Initializer):
     """
 
     def __init__(self, initializers: Sequence[Any], sizes: Sequence[int], validate_args: bool = False):
-        self.initializers = [keras.initializers.get(initializer) for initializer in initializers]
+        self.initializers = [keras_initializer(initializer) for initializer in initializers]
         self.sizes = [int(size) for size in sizes]
         self.validate_args = validate_args
         if len(self.initializers) != len(self.sizes) or not self.sizes:

@@ -8,6 +8,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+from keras_vae.layers.initializers import keras_initializer
 from keras_vae.registration import register
 
 __all__ = ["VariableLayer"]
@@ -61,7 +62,7 @@ class VariableLayer(keras.layers.Layer):
         super().__init__(dtype=dtype, autocast=False, **kwargs)
         self.shape = _static_shape(shape)
         self.activation = keras.activations.get(activation)
-        self.initializer = keras.initializers.get(initializer)
+        self.initializer = keras_initializer(initializer)
         self.regularizer = keras.regularizers.get(regularizer)
         self.constraint = keras.constraints.get(constraint)
         self.supports_masking = True

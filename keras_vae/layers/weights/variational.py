@@ -71,7 +71,15 @@ class WeightDistribution:
             weights.append(weight)
             return tf.convert_to_tensor(weight)
 
-        self._make_fn(*self._arguments, add_variable)
+        with tf.GradientTape() as tape:
+            self._make_fn(*self._arguments, add_variable)
+        own = {id(weight.value) for weight in weights}
+        watched = () if tf.distribute.has_strategy() else tape.watched_variables()  # there they are parts of others
+        if lost := sorted(variable.name for variable in watched if id(variable) not in own):
+            raise ValueError(
+                f"`{name}_fn` makes variables of its own, which Keras would neither train nor save: make them with its "
+                f"argument `add_variable_fn`. Received: {lost}"
+            )
         self._weights = tuple(weights)
 
     def __call__(self) -> tfd.Distribution:

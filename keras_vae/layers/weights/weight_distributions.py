@@ -15,6 +15,7 @@ import numpy as np
 import tensorflow as tf
 from tensorflow_probability import distributions as tfd
 
+from keras_vae.layers.initializers import keras_initializer
 from keras_vae.registration import register
 
 __all__ = [
@@ -120,7 +121,7 @@ class default_loc_scale_fn:
 
 def _new(initializer: Any) -> Any:
     """Return `initializer` as one that has not drawn yet: Keras' draw the same values again each time."""
-    initializer = keras.initializers.get(initializer)
+    initializer = keras_initializer(initializer)
     return initializer.clone() if isinstance(initializer, keras.initializers.Initializer) else initializer
 
 
