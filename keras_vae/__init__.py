@@ -27,6 +27,8 @@ from keras_vae import (
 )
 from keras_vae.models import VAE
 
+__version__ = "0.1.0"
+
 __all__ = [
     "VAE",
     "data",

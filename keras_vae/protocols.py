@@ -22,12 +22,25 @@ class Batch(NamedTuple):
     Attributes:
         x: [B, *event].
         y: Labels or conditions [B, ...], or None.
-        sample_weight: [B], or None for equal weights.
+        sample_weight: Of the examples, [B]; or of their entries, [B, *event]; or None for equal weights.
     """
 
     x: Any
     y: Any = None
     sample_weight: Any = None
+
+    @property
+    def example_weight(self) -> Any:
+        """The weights [B] of examples; None where all are equal, or where entries have weights."""
+        return None if self.entry_weight is not None else self.sample_weight
+
+    @property
+    def entry_weight(self) -> Any:
+        """The weights [B, *event] of entries, by which an objective multiplies their log p(x|z); or None."""
+        weight = self.sample_weight
+        if weight is None or len(weight.shape) < 2 or (len(weight.shape) == 2 and weight.shape[1] == 1):
+            return None
+        return weight
 
     def map(self, function: Callable[[Any], Any]) -> Batch:
         """Return the batch with `function` applied to every part that is there."""

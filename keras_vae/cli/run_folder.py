@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import importlib.metadata
 import platform
 import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +13,7 @@ from matplotlib.figure import Figure
 
 __all__ = ["describe_device", "environment", "next_name", "save_figures"]
 
-_PACKAGES = ("tensorflow", "keras", "tensorflow-probability", "numpy", "tensorflow-datasets")
+_PACKAGES = ("keras_vae", "tensorflow", "keras", "tensorflow_probability", "numpy", "tensorflow_datasets")
 
 
 def describe_device() -> str:
@@ -31,14 +31,16 @@ def environment() -> dict[str, Any]:
         "python": platform.python_version(),
         "platform": platform.platform(),
         "device": describe_device(),
-        "packages": {name: importlib.metadata.version(name) for name in _PACKAGES},
+        "packages": {name: sys.modules[name].__version__ for name in _PACKAGES if name in sys.modules},
         "commit": _commit(),
     }
 
 
 def _commit() -> str | None:
-    """Return the commit of the code, marked when there are changes on top; None outside a git checkout."""
-    here = Path(__file__).parent
+    """Return the commit of the code, marked when there are changes on top; None outside its own git checkout."""
+    here = Path(__file__).parents[2]
+    if not (here / ".git").exists():  # an installed package may lie in another project's checkout
+        return None
     try:
         describe = ["git", "describe", "--always", "--dirty", "--abbrev=40", "--exclude=*"]
         done = subprocess.run(describe, cwd=here, capture_output=True, text=True, check=True)

@@ -33,7 +33,7 @@ def summarize(
     """Return estimates on the test images, each with its standard error, as plain numbers for JSON.
 
     Args:
-        vae: trained model with a normalised likelihood.
+        vae: trained model.
         data: whose test split is scored; its training and validation splits serve the baselines.
         num_samples: importance samples an image.
         num_annealed: how many of the test images are scored by annealed importance sampling too.
@@ -42,17 +42,18 @@ def summarize(
 
     Returns:
         `elbo`, `reconstruction_loss`, `kl`, `bits_per_dim`; `log_marginal` with its 95 % interval, bits per dim and
-        effective sample sizes; `decomposition`; `diagnosis`, sentences; `annealed`; `baselines`.
+        effective sample sizes; `decomposition`; `diagnosis`, sentences; `annealed`; `baselines`; `left_out`, sentences
+        that say what was not computed and why. Where grey targets are scored by a cross-entropy there is no ELBO and
+        no log p(x).
     """
     test = data.test
     estimates = {name: value._asdict() for name, value in evaluate(vae, test, num_samples=10, seed=seed).items()}
-    importance = log_marginal(vae, test, num_samples, seed)
+    importance = log_marginal(vae, test, num_samples, seed) if vae.is_normalized else None
     parts = decompose(vae, test, seed=seed)
-    summary = {
+    summary: dict[str, Any] = {
         "test_images": test.num_examples,
         "seed": seed,
         **estimates,
-        "log_marginal": {"num_samples": num_samples, **_describe(importance, vae)},
         "decomposition": {
             "reconstruction_loss": parts.reconstruction_loss._asdict(),
             "mutual_information": parts.mutual_information._asdict(),
@@ -64,8 +65,13 @@ def summarize(
             "kl_per_dimension": parts.kl_per_dimension.tolist(),
         },
         "diagnosis": diagnose(parts),
+        "left_out": [],
     }
-    if num_annealed:
+    if importance is None:
+        summary["left_out"].append("log p(x): a cross-entropy of grey targets is not a likelihood.")
+    else:
+        summary["log_marginal"] = {"num_samples": num_samples, **_describe(importance, vae)}
+    if num_annealed and importance is not None:
         first = test.head(min(num_annealed, test.num_examples), seed)
         annealed = annealed_log_marginal(vae, first, seed=seed)
         same = LogMarginal(*(values[: len(first)] for values in importance))
@@ -76,11 +82,25 @@ def summarize(
             "importance_sampling_of_the_same": _describe(same, vae),
         }
     levels = data.pixels.num_values
-    if baselines and levels and all(part and part.in_memory for part in (data.train, data.validation, test)):
+    obstacle = _obstacle_to_baselines(vae, data)
+    if baselines and obstacle:
+        summary["left_out"].append(f"Baselines: {obstacle}")
+    elif baselines and levels:
         splits = (_levels(data.train, seed), _levels(data.validation, seed), _levels(test, seed))
         scores = density_baselines(*splits, levels, seed)
         summary["baselines"] = {name: score._asdict() for name, score in scores.items()}
     return summary
+
+
+def _obstacle_to_baselines(vae: LatentVariableModel, data: ImageData) -> str | None:
+    """Return why the baselines cannot be computed, or None."""
+    if not vae.is_normalized or not data.pixels.num_values:
+        return "they are densities of integer levels, which these pixels are not."
+    if data.validation is None:
+        return "their settings are chosen on validation images, of which the run has none."
+    if not all(part.in_memory for part in (data.train, data.validation, data.test)):
+        return "they need images in memory."
+    return None
 
 
 def _describe(values: LogMarginal, vae: LatentVariableModel) -> dict[str, Any]:
@@ -108,16 +128,27 @@ def format_summary(summary: dict[str, Any]) -> str:
     def line(name: str, value: dict[str, Any]) -> str:
         return f"  {name:34s}{value['mean']:12.4f} +- {value['standard_error']:.4f}"
 
-    log_px, parts = summary["log_marginal"], summary["decomposition"]
-    sizes = log_px["effective_sample_size"]
+    parts = summary["decomposition"]
     lines = [
-        f"On {summary['test_images']:,} test images, in nats per image (+- standard error of the mean over images):",
-        line("elbo", summary["elbo"]),
-        line("log p(x), importance sampling", log_px),
-        f"  {'':34s}{log_px['num_samples']:,} samples; effective: median {sizes['median']:.0f}, "
-        f"smallest {sizes['smallest']:.1f}",
-        f"  {'bits per dim':34s}{log_px['bits_per_dim']:12.4f}",
-        line("reconstruction loss", parts["reconstruction_loss"]),
+        f"On {summary['test_images']:,} test images, in nats per image (+- standard error of the mean over images):"
+    ]
+    if "log_marginal" in summary:
+        log_px = summary["log_marginal"]
+        sizes = log_px["effective_sample_size"]
+        lines += [
+            line("elbo", summary["elbo"]),
+            line("log p(x), importance sampling", log_px),
+            f"  {'':34s}{log_px['num_samples']:,} samples; effective: median {sizes['median']:.0f}, "
+            f"smallest {sizes['smallest']:.1f}",
+            f"  {'bits per dim':34s}{log_px['bits_per_dim']:12.4f}",
+            line("reconstruction loss", parts["reconstruction_loss"]),
+        ]
+    else:
+        lines += [
+            line("cross-entropy + kl", summary["cross_entropy_plus_kl"]),
+            line("cross-entropy", parts["reconstruction_loss"]),
+        ]
+    lines += [
         line("mutual information I(x; z)", parts["mutual_information"]),
         line("KL(aggregate posterior, prior)", parts["marginal_kl"]),
         f"  {'active units':34s}{parts['active_units']:7d} of {parts['latent_dim']}",
@@ -132,4 +163,5 @@ def format_summary(summary: dict[str, Any]) -> str:
     if "baselines" in summary:
         lines += ["Simple densities of the same images (the last three: lower bounds by uniform noise):"]
         lines += [line(name.replace("_", " "), value) for name, value in summary["baselines"].items()]
+    lines += [f"Left out: {sentence}" for sentence in summary["left_out"]]
     return "\n".join([*lines, *summary["diagnosis"]])

@@ -57,9 +57,9 @@ class BatchedData:
         """The shapes and dtypes of one batch."""
         return self.first.map(_spec)
 
-    def head(self) -> tf.Tensor:
-        """Return x of the first batch."""
-        return self.first.x
+    def head(self) -> Batch:
+        """Return the first batch."""
+        return self.first
 
     def iterator(self, epoch: int) -> Any:
         """Return the iterator over the batches of `epoch`."""

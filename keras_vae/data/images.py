@@ -142,10 +142,12 @@ class Batches:
         """The shapes and dtypes of a split in memory, of any length."""
         return self.split.tensors.map(lambda part: tf.TensorSpec([None, *part.shape[1:]], part.dtype))
 
-    def head(self) -> tf.Tensor:
-        """Return x to be checked: the whole array, or the first batch of what is encoded or streamed."""
-        whole = self.in_memory and self.split.pixels is None
-        return self.split.images if whole else self.split.head(self.batch_size)
+    def head(self) -> Batch:
+        """Return what is to be checked: all arrays, or the first batch of what is encoded or streamed."""
+        if not self.in_memory:
+            return Batch(self.split.head(self.batch_size))
+        whole = self.split.tensors
+        return whole if self.split.pixels is None else whole._replace(x=self.split.head(self.batch_size))
 
     def iterator(self, epoch: int) -> Any:
         """Return an iterator over the batches of `epoch`."""
@@ -241,11 +243,5 @@ def as_batches(data: Any, batch_size: int, seed: Any, training: bool = True, shu
         lengths = arrays.map(lambda part: int(part.shape[0]))
         if any(length not in (None, lengths.x) for length in lengths):
             raise ValueError(f"x, y and sample_weight must have the same length. Received: {lengths}")
-        weight = arrays.sample_weight
-        if weight is not None and (weight.shape.rank != 1 or tf.reduce_any(weight < 0)):
-            raise ValueError(
-                "`sample_weight` must have one weight an example, [N], and none below 0. "
-                f"Received: sample_weight of shape {weight.shape} with the smallest {tf.reduce_min(weight)}"
-            )
         data = Split(arrays.x, lengths.x, y=arrays.y, sample_weight=arrays.sample_weight)
     return Batches(data, batch_size, seed, training, shuffle)

@@ -7,6 +7,7 @@ from typing import Any
 import tensorflow as tf
 from tensorflow_probability import distributions as tfd
 
+from keras_vae.distributions.entries import normal_entries
 from keras_vae.distributions.wrappers import Independent
 
 __all__ = [
@@ -53,26 +54,26 @@ def entropy_kl(q_z: tfd.Distribution, p_z: tfd.Distribution, z: tf.Tensor) -> tf
 
 
 def kl_per_dimension(q_z: tfd.Distribution, p_z: tfd.Distribution) -> tf.Tensor:
-    """Return KL(q(z_j|x), p(z_j)), [B, D], in nats, of a diagonal normal posterior and prior.
+    """Return KL(q(z_j|x), p(z_j)), [B, D], in nats, of a posterior and a prior of independent normal entries.
 
     Raises:
-        ValueError: if one of the two is not a `tfd.MultivariateNormalDiag`, whose dimensions are independent.
+        ValueError: if the entries of one of the two are not independent and normal.
     """
-    for name, distribution in (("posterior", q_z), ("prior", p_z)):
-        if not isinstance(distribution, tfd.MultivariateNormalDiag):
+    entries = [normal_entries(distribution) for distribution in (q_z, p_z)]
+    for name, distribution, normal in zip(("posterior", "prior"), (q_z, p_z), entries, strict=True):
+        if normal is None:
             raise ValueError(
-                f"The KL divides into dimensions only where the {name} is a MultivariateNormalDiag. "
-                f"Received: {type(distribution).__name__}"
+                f"The KL divides into dimensions only where the entries of the {name} are independent and normal, as "
+                f"those of a MultivariateNormalDiag. Received: {type(distribution).__name__}"
             )
-    q_j, p_j = (tfd.Normal(d.mean(), d.stddev()) for d in (q_z, p_z))
-    return tfd.kl_divergence(q_j, p_j)
+    return tfd.kl_divergence(*entries)
 
 
 def closed_form_kl(q_z: tfd.Distribution, p_z: tfd.Distribution) -> tf.Tensor | None:
     """Return KL(q, p) in nats in closed form, undivided where it divides, or None where TFP registers none.
 
     Returns:
-        kl [B]; or kl [B, *event], to be summed over the event, of two diagonal normals or two `tfd.Independent`.
+        kl [B]; or kl [B, *event], to be summed over the event, of independent normal entries or two `tfd.Independent`.
 
     Example:
 
@@ -81,8 +82,9 @@ def closed_form_kl(q_z: tfd.Distribution, p_z: tfd.Distribution) -> tf.Tensor | 
     """
     q_z, p_z = (getattr(d, "tensor_distribution", d) for d in (q_z, p_z))
     try:
-        if isinstance(q_z, tfd.MultivariateNormalDiag) and isinstance(p_z, tfd.MultivariateNormalDiag):
-            return kl_per_dimension(q_z, p_z)
+        normal = [normal_entries(distribution) for distribution in (q_z, p_z)]
+        if all(part is not None for part in normal) and q_z.event_shape == p_z.event_shape:
+            return tfd.kl_divergence(*normal)
         independent = isinstance(q_z, Independent) and isinstance(p_z, Independent)
         if independent and q_z.distribution.event_shape == p_z.distribution.event_shape:
             return tfd.kl_divergence(q_z.distribution, p_z.distribution)

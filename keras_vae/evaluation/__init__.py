@@ -1,4 +1,10 @@
-"""Evaluation: whole splits, fixed seeds, standard errors."""
+"""Evaluation: whole splits, fixed seeds, standard errors.
+
+`keras_vae.evaluation.baselines` is imported when it is asked for, as scikit-learn is slow to import.
+"""
+
+import importlib
+from typing import Any
 
 from keras_vae.evaluation.annealed_importance_sampling import AnnealedLogMarginal, annealed_log_marginal
 from keras_vae.evaluation.decomposition import Decomposition, decompose, diagnose
@@ -18,3 +24,9 @@ __all__ = [
     "log_importance_weights",
     "log_marginal",
 ]
+
+
+def __getattr__(name: str) -> Any:
+    if name == "baselines":
+        return importlib.import_module("keras_vae.evaluation.baselines")
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

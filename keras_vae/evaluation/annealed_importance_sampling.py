@@ -11,8 +11,11 @@ import tensorflow as tf
 from keras_vae import random
 from keras_vae.data.images import as_batches
 from keras_vae.distributions import latents
+from keras_vae.distributions.sets import REAL, UNKNOWN
+from keras_vae.distributions.support import family_name, support_of
 from keras_vae.evaluation.hamiltonian import hamiltonian_transition
 from keras_vae.evaluation.importance_sampling import LogMarginal
+from keras_vae.evaluation.progress import progress
 from keras_vae.protocols import LatentVariableModel, as_batch
 from keras_vae.random import Noise, Stream
 
@@ -65,12 +68,19 @@ def annealed_log_marginal(
         `AnnealedLogMarginal`, in the order of the data.
 
     Raises:
-        ValueError: if the data lies outside the likelihood's support.
+        ValueError: if the data lies outside the likelihood's support, or if z is discrete or bounded.
 
     References:
         Neal (2001), "Annealed importance sampling", Eq. 4 to 11. Wu et al. (2017), "On the Quantitative
         Analysis of Decoder-Based Generative Models".
     """
+    for part in tf.nest.flatten(vae.prior_distribution()):
+        support = support_of(part)
+        if support not in (REAL, UNKNOWN):
+            raise ValueError(
+                "Hamiltonian transitions need latents that take all real values: use `log_marginal`. "
+                f"Received: a prior of the family {family_name(part)}, on {support.description}"
+            )
     seed = random.as_seed(seed)
     batches = as_batches(data, batch_size, seed, training=False)
 
@@ -78,7 +88,7 @@ def annealed_log_marginal(
     anneal = vae.compiled_function(key, lambda: _anneal(vae, *key[1:]))
     results = [
         anneal(vae.check(as_batch(batch).x), seed, tf.constant(step * batches.batch_size))
-        for step, batch in enumerate(batches.epoch(0))
+        for step, batch in enumerate(progress(batches.epoch(0), batches.steps_per_epoch, "annealing"))
     ]
     log_sum, log_sum_of_squares = np.concatenate([sums for sums, _ in results], axis=1).astype(np.float64)
     sizes = [sums.shape[1] for sums, _ in results]

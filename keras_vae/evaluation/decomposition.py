@@ -13,6 +13,7 @@ from keras_vae import random
 from keras_vae.data.images import as_batches
 from keras_vae.distributions import latents
 from keras_vae.evaluation.elbo import Estimate, estimate
+from keras_vae.evaluation.progress import progress
 from keras_vae.protocols import Batch, LatentVariableModel, as_batch
 from keras_vae.random import Noise, Stream
 
@@ -94,7 +95,8 @@ def decompose(vae: LatentVariableModel, data: Any, batch_size: int = 500, seed: 
     )
     num_examples = len(values["log_q"])
     log_sums = []
-    for rows in np.array_split(np.arange(num_examples), -(-num_examples // _DRAWS_AT_ONCE)):
+    chunks = np.array_split(np.arange(num_examples), -(-num_examples // _DRAWS_AT_ONCE))
+    for rows in progress(chunks, len(chunks), "aggregate posterior"):
         some = tf.nest.map_structure(lambda part, rows=rows: tf.constant(part[rows]), z)
         log_sum = tf.fill([len(rows)], tf.constant(-math.inf, values["log_q"].dtype))
         for batch in batches.epoch(0):

@@ -11,6 +11,7 @@ import tensorflow as tf
 
 from keras_vae import random
 from keras_vae.data.images import as_batches
+from keras_vae.evaluation.progress import progress
 from keras_vae.objectives import ELBO, bits_per_dim
 from keras_vae.protocols import Batch, LatentVariableModel, as_batch
 from keras_vae.random import Noise, Stream
@@ -71,7 +72,7 @@ def evaluate(
     batches = as_batches(data, batch_size, seed, training=False)
     terms_of = vae.compiled_function(("evaluate", num_samples), lambda: _terms_of(vae, num_samples))
     log_likelihoods, kls = [], []
-    for step, batch in enumerate(batches.epoch(0)):
+    for step, batch in enumerate(progress(batches.epoch(0), batches.steps_per_epoch, "ELBO")):
         x = vae.check(as_batch(batch).x)
         log_likelihood, kl = terms_of(x, seed, tf.constant(step * batches.batch_size))
         log_likelihoods.append(log_likelihood.numpy())

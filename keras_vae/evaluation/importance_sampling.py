@@ -15,6 +15,7 @@ from tensorflow_probability import distributions as tfd
 
 from keras_vae import random
 from keras_vae.data.images import as_batches
+from keras_vae.evaluation.progress import progress
 from keras_vae.protocols import Batch, LatentVariableModel, as_batch
 from keras_vae.random import Noise, Stream
 
@@ -120,7 +121,8 @@ def log_marginal(
         return log_sums(as_batch(batch).x, seed, tf.constant(step * batches.batch_size)).numpy()
 
     # One thread a core: within a batch XLA uses several for the matrix products only. A GPU is kept busy by one.
-    num_threads, numbered = 1 if on_gpu else _num_cores(), enumerate(batches.epoch(0))
+    num_threads = 1 if on_gpu else _num_cores()
+    numbered = enumerate(progress(batches.epoch(0), batches.steps_per_epoch, "log p(x)"))
     sums: list[np.ndarray] = []
     with ThreadPoolExecutor(num_threads) as pool:
         while some := list(itertools.islice(numbered, 8 * num_threads)):

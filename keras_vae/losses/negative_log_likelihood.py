@@ -9,6 +9,7 @@ import tensorflow as tf
 from tensorflow_probability import distributions as tfd
 
 from keras_vae.distributions.distribution_tensor import as_distribution
+from keras_vae.distributions.entries import weighted_log_prob
 from keras_vae.registration import register
 
 __all__ = ["NegativeLogLikelihood"]
@@ -21,8 +22,9 @@ class NegativeLogLikelihood(keras.losses.Loss):
     loss = -mean_i log p_i(y_i), in nats, event dimensions summed
 
     The log-probability is computed in the distribution's dtype, so in float32 under mixed precision, whatever the
-    loss's own `dtype`, which is that of the reduction. Sample weights and masks have the shape of the
-    distribution's batch.
+    loss's own `dtype`, which is that of the reduction. Masks have the shape of the distribution's batch, and so have
+    sample weights. Weights of batch and event shape weigh the entries of each event, where these are independent:
+    loss = -mean_i sum_e w_ie log p_i(y_ie).
 
     Args:
         reduction: of `keras.losses.Loss`.
@@ -33,14 +35,15 @@ class NegativeLogLikelihood(keras.losses.Loss):
         y_true: batch + event shape; cast to the distribution's dtype, so that levels may be of any type. A last axis
             of size 1 may be missing or too many, as in Keras.
         y_pred: output of a layer of `keras_vae.layers`, or another `tfd.Distribution`.
-        sample_weight: batch shape, or None.
+        sample_weight: batch shape, or batch + event shape, or None.
 
     Returns:
         Scalar (batch shape with reduction None), in nats.
 
     Raises:
         TypeError: if the model's output is not a distribution.
-        ValueError: if `y_true` has other axes than the distribution, or the mask more.
+        ValueError: if `y_true` has other axes than the distribution, if the mask has more, or if entries are weighed
+            that are not independent.
 
     Example:
 
@@ -62,7 +65,11 @@ class NegativeLogLikelihood(keras.losses.Loss):
             return tf.zeros([], self.dtype)
         distribution = as_distribution(y_pred)
         y_true = _aligned(tf.cast(y_true, distribution.dtype), distribution)
-        losses = -distribution.log_prob(y_true)
+        sample_weight = None if sample_weight is None else tf.convert_to_tensor(sample_weight)
+        if sample_weight is not None and _weighs_entries(sample_weight, distribution):
+            losses, sample_weight = -weighted_log_prob(distribution, y_true, sample_weight), None
+        else:
+            losses = -distribution.log_prob(y_true)
         mask = getattr(y_pred, "_keras_mask", None)
         if mask is not None:
             if mask.shape.rank > losses.shape.rank:
@@ -72,7 +79,6 @@ class NegativeLogLikelihood(keras.losses.Loss):
                 )
             losses._keras_mask = mask
         if sample_weight is not None:
-            sample_weight = tf.convert_to_tensor(sample_weight)
             while (sample_weight.shape.rank or 0) < (losses.shape.rank or 0):  # or [B] would weigh columns of [B, B]
                 sample_weight = sample_weight[..., None]
         # Keras would make a tensor of the distribution; given the losses, it weighs and reduces them.
@@ -111,6 +117,12 @@ def _aligned(y_true: tf.Tensor, distribution: tfd.Distribution) -> tf.Tensor:
         "`y_true` must have the axes of the distribution's batch and event, or one would be broadcast against the "
         f"other. Received: y_true.shape={y_true.shape}, batch_shape={batch}, event_shape={event}"
     )
+
+
+def _weighs_entries(sample_weight: tf.Tensor, distribution: tfd.Distribution) -> bool:
+    """Return whether the weights have more axes than the batch, but for the last one of size 1 that Keras may add."""
+    more = (sample_weight.shape.rank or 0) - (distribution.batch_shape.rank or 0)
+    return more > 1 or (more == 1 and sample_weight.shape[-1] != 1)
 
 
 def _is_symbolic() -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import math
 from collections.abc import Callable
 from typing import Any
 
@@ -66,25 +67,62 @@ class ObjectiveModel(keras.Model):
         """Return `x` as a tensor, or raise if the model cannot score it."""
         raise NotImplementedError(f"{type(self).__name__} must override `check`.")
 
-    def compile(self, optimizer: Any = "adam", **kwargs: Any) -> None:
-        """Configure training; arguments as in `keras.Model.compile`, without `loss` and `metrics`.
+    def check_batch(self, batch: Batch) -> None:
+        """Raise if the model cannot score x, if the weights do not fit it, or if y would be used for nothing."""
+        x, weight, y = self.check(batch.x), batch.sample_weight, batch.y
+        if weight is not None:
+            weight = np.asarray(weight)
+            broadcasts = weight.ndim == x.shape.rank and all(
+                size in (1, limit) for size, limit in zip(weight.shape[1:], x.shape[1:], strict=True)
+            )
+            if not (broadcasts or weight.ndim == 1 or weight.shape[1:] == (1,)) or np.any(weight < 0):
+                raise ValueError(
+                    "`sample_weight` must have a weight for each example, [N], or for each entry, [N, *event_shape], "
+                    f"and none below 0. Received: shape {weight.shape}, smallest weight {weight.min():g}"
+                )
+        uses_y = type(self).train_step is not ObjectiveModel.train_step
+        if y is None or uses_y or x.shape.rank == 1 or tuple(np.shape(y)) != tuple(x.shape) or np.array_equal(x, y):
+            return
+        raise ValueError(
+            "A VAE learns the distribution of x, and makes no use of `y`. To reconstruct y from another x, override "
+            "`train_step`, or train a Keras model that ends in a layer of keras_vae.layers with "
+            f"keras_vae.losses.NegativeLogLikelihood. Received: y with the shape of x, {tuple(x.shape)}"
+        )
+
+    def compile(
+        self,
+        optimizer: Any = "adam",
+        loss: Any = None,
+        loss_weights: Any = None,
+        metrics: Any = None,
+        weighted_metrics: Any = None,
+        run_eagerly: bool = False,
+        steps_per_execution: int | None = None,
+        jit_compile: Any = "auto",
+        auto_scale_loss: bool = True,
+    ) -> None:
+        """Configure training; arguments as in `keras.Model.compile`, but there is no `loss` and there are no `metrics`.
 
         The objective was given to the constructor. Two defaults are not Keras' own, and make `fit` fast on CPUs
         too: `steps_per_execution` is 32 on one replica, and `jit_compile="auto"` compiles with XLA wherever that
         pays, which is everywhere but under `tf.distribute` and for convolutions on a CPU.
         """
-        for name in ("loss", "metrics", "loss_weights", "weighted_metrics"):
-            if kwargs.get(name) is not None:
+        given = {"loss": loss, "metrics": metrics, "loss_weights": loss_weights, "weighted_metrics": weighted_metrics}
+        for name, value in given.items():
+            if value is not None:
                 raise ValueError(
                     "A VAE's loss and metrics come from its objective: pass `objective=` to the constructor. "
-                    f"Received: {name}={kwargs[name]!r}"
+                    f"Received: {name}={value!r}"
                 )
         self._compiled_functions.clear()
-        single_graph = not kwargs.get("run_eagerly", False) and self.distribute_strategy.num_replicas_in_sync == 1
-        kwargs = {"jit_compile": "auto", "steps_per_execution": 32 if single_graph else 1, **kwargs}
-        if kwargs["jit_compile"] == "auto":
-            kwargs["jit_compile"] = single_graph and self._gains_from_xla()
-        super().compile(optimizer, **kwargs)
+        single_graph = not run_eagerly and self.distribute_strategy.num_replicas_in_sync == 1
+        super().compile(
+            optimizer,
+            run_eagerly=run_eagerly,
+            steps_per_execution=steps_per_execution or (32 if single_graph else 1),
+            jit_compile=single_graph and self._gains_from_xla() if jit_compile == "auto" else jit_compile,
+            auto_scale_loss=auto_scale_loss,
+        )
 
     def uses_xla(self) -> bool:
         """Return whether to compile with XLA: as `compile` was told, else wherever that pays."""
@@ -178,7 +216,7 @@ class ObjectiveModel(keras.Model):
         values["loss"] += penalty
         for metric in self.metrics:
             if metric.name in values:  # a subclass updates what it adds
-                metric.update_state(values[metric.name], batch.sample_weight)
+                metric.update_state(values[metric.name], batch.example_weight)
         return {metric.name: metric.result() for metric in self.metrics}
 
     def fit(
@@ -251,6 +289,7 @@ class ObjectiveModel(keras.Model):
         The noise is that of `keras_vae.evaluation.evaluate` with the model's seed, whatever the batch size.
         """
         source = self._source(_arrays(x, y, sample_weight), batch_size or 32, steps, training=False)
+        self.check_batch(source.head())
         verbose = 1 if verbose == "auto" else verbose
         callback_list = keras.callbacks.CallbackList(
             keras.tree.flatten(callbacks or []),
@@ -266,7 +305,7 @@ class ObjectiveModel(keras.Model):
     def _source(
         self, data: Any, batch_size: int, steps: int | None, training: bool = True, shuffle: bool = True
     ) -> Batches | BatchedData:
-        """Return the data as batches, after a check against the likelihood's support."""
+        """Return the data as batches."""
         if steps is not None and steps < 1:
             raise ValueError(f"The number of steps must be 1 or more. Received: steps={steps}")
         if isinstance(data, tf.data.Dataset) and steps is None:
@@ -277,16 +316,32 @@ class ObjectiveModel(keras.Model):
             data = data.endless_dataset(int(tf.convert_to_tensor(self.step))) if training else data.epoch(0)
         if not isinstance(data, Batches):
             data = as_batched_data(data, self.seed, steps, training and shuffle, runs_on=training)
-        self.check(data.head())
         return data
 
-    def predict(self, x: Any, *args: Any, **kwargs: Any) -> np.ndarray:
-        """Return reconstructions (see `call`), [N, *event]; see `keras.Model.predict`."""
-        return super().predict(keras.utils.unpack_x_y_sample_weight(x)[0], *args, **kwargs)
+    def predict(
+        self,
+        x: Any,
+        batch_size: int | None = None,
+        verbose: Any = "auto",
+        steps: int | None = None,
+        callbacks: Any = None,
+    ) -> np.ndarray:
+        """Return reconstructions (see `call`), [N, *event]; arguments as in `keras.Model.predict`."""
+        x, execution = keras.utils.unpack_x_y_sample_weight(x)[0], self.steps_per_execution
+        if steps is not None:  # Keras would take whole executions
+            self.steps_per_execution, self.predict_function = math.gcd(execution, steps), None
+        try:
+            return super().predict(x, batch_size=batch_size, verbose=verbose, steps=steps, callbacks=callbacks)
+        finally:
+            if self.steps_per_execution != execution:
+                self.steps_per_execution, self.predict_function = execution, None
 
 
 def _arrays(x: Any, y: Any, sample_weight: Any) -> Any:
     """Return arrays as a `Batch` of all examples, and data that comes in batches as it is."""
+    for name, value in (("y", y), ("sample_weight", sample_weight)):
+        if value is not None and not _is_array(value):
+            raise ValueError(f"`{name}` must be one array. Received: {name} of type {type(value).__name__}")
     if not _is_array(x) and not isinstance(x, tuple):
         if y is not None or sample_weight is not None:
             raise ValueError(

@@ -13,10 +13,12 @@ from tensorflow_probability import distributions as tfd
 
 from keras_vae import likelihoods, networks, priors, random
 from keras_vae.distributions import latents
+from keras_vae.distributions.batch_reshape import BatchReshape
+from keras_vae.distributions.entries import weighted_log_prob
 from keras_vae.distributions.sets import UNKNOWN
 from keras_vae.distributions.support import family_name, is_normalized, support_of
 from keras_vae.evaluation.importance_sampling import log_marginal
-from keras_vae.layers import as_distribution
+from keras_vae.layers import KLDivergenceAddLoss, KLDivergenceRegularizer, as_distribution
 from keras_vae.likelihoods import Likelihood
 from keras_vae.models.assembly import image_decoder, image_encoder, make_decoder, make_encoder
 from keras_vae.models.objective_model import ObjectiveModel
@@ -214,6 +216,13 @@ class VAE(ObjectiveModel):
     def build(self, input_shape: Any) -> None:
         """Build the parts on zeros, check that they fit together, and find what the likelihood can score."""
         event_shape = tuple(input_shape[1:])
+        for layer in self.encoder._flatten_layers():
+            if isinstance(layer, KLDivergenceAddLoss | KLDivergenceRegularizer):
+                raise ValueError(
+                    f"KL(q(z|x), p(z)) has two owners: {type(layer).__name__} {layer.name!r} of the encoder adds it to "
+                    f"the loss, and so does the objective, {type(self.objective).__name__}. Leave the layer out. "
+                    f"Received: encoder={self.encoder.name!r}"
+                )
         if None in event_shape:
             raise ValueError(f"The shape of one example must be known. Received: input_shape={input_shape}")
         inputs = getattr(self.encoder, "inputs", None)
@@ -265,16 +274,27 @@ class VAE(ObjectiveModel):
         if leading == 1:
             return as_distribution(self.decoder(z, training=training))
         flat = tf.nest.map_structure(lambda part: tf.reshape(part, [-1, *part.shape[leading:]]), z)
-        return tfd.BatchReshape(as_distribution(self.decoder(flat, training=training)), first.shape[:leading])
+        return BatchReshape(as_distribution(self.decoder(flat, training=training)), first.shape[:leading])
 
-    def log_likelihood(self, x: Any, z: Any, training: bool = False) -> tf.Tensor:
-        """Return log p(x|z) in nats, [S, B], of x [B, *event] at each of S draws z [S, B, *latent]."""
+    def log_likelihood(self, x: Any, z: Any, training: bool = False, entry_weight: Any = None) -> tf.Tensor:
+        """Return log p(x|z) in nats, [S, B], of x [B, *event] at each of S draws z [S, B, *latent].
+
+        With weights [B, *event] of the entries it is sum_e w_e log p(x_e|z): the likelihood must be independent over
+        entries.
+        """
         x = tf.convert_to_tensor(x)
         self._check_shape(x)
         first = tf.nest.flatten(z)[0]
         p_x = self.decode(tf.nest.map_structure(lambda part: tf.reshape(part, [-1, *part.shape[2:]]), z), training)
-        x = tf.repeat(tf.cast(x, p_x.dtype)[None], first.shape[0], axis=0)
-        log_prob = p_x.log_prob(tf.reshape(x, tf.concat([[-1], tf.shape(x)[2:]], 0)))
+
+        def for_each_draw(part: tf.Tensor) -> tf.Tensor:
+            repeated = tf.repeat(tf.cast(part, p_x.dtype)[None], first.shape[0], axis=0)
+            return tf.reshape(repeated, tf.concat([[-1], tf.shape(part)[1:]], 0))
+
+        if entry_weight is None:
+            log_prob = p_x.log_prob(for_each_draw(x))
+        else:
+            log_prob = weighted_log_prob(p_x, for_each_draw(x), for_each_draw(tf.convert_to_tensor(entry_weight)))
         return tf.reshape(log_prob, tf.shape(first)[:2])
 
     def draw(
@@ -297,11 +317,12 @@ class VAE(ObjectiveModel):
         estimator = estimator or Estimator()
         q_z, p_z = self.encode(batch.x, training=training), self.prior_distribution()
         z = estimator.sample(q_z, num_samples, noise.of(Stream.POSTERIOR))
+        weights = {} if batch.entry_weight is None else {"entry_weight": batch.entry_weight}
         return LatentDraws(
             z=z,
             posterior=q_z,
             prior=p_z,
-            log_likelihood=self.log_likelihood(batch.x, z, training=training),
+            log_likelihood=self.log_likelihood(batch.x, z, training=training, **weights),
             log_prior=latents.log_prob(p_z, z),
             log_posterior=estimator.log_prob(q_z, z),
         )
@@ -378,11 +399,34 @@ class VAE(ObjectiveModel):
     def _next_seed(self) -> tf.Tensor:
         return random.as_noise(self.seed_generator).of(Stream.UNSEEDED).seed
 
-    def export(self, filepath: Any) -> Any:
-        """Export a SavedModel that TensorFlow alone loads; see `keras_vae.saving.export`."""
+    def export(
+        self, filepath: Any, format: str = "tf_saved_model", verbose: Any = None, input_signature: Any = None
+    ) -> Any:
+        """Export a SavedModel that TensorFlow alone loads; see `keras_vae.saving.export`.
+
+        Args:
+            filepath: Str or path, folder of the versions.
+            format: Str, "tf_saved_model".
+            verbose: Bool, whether to say where it is saved.
+            input_signature: None: the signatures are those of `keras_vae.saving.export`.
+
+        Returns:
+            The folder written.
+
+        Raises:
+            ValueError: if the model is not built, or for another format or signature.
+        """
+        if format != "tf_saved_model" or input_signature is not None:
+            raise ValueError(
+                "A VAE is exported as a SavedModel with signatures of its own; `vae.decoder.export` knows other "
+                f"formats. Received: format={format!r}, input_signature={input_signature!r}"
+            )
         if not self.built:
             raise ValueError("Only a built model can be exported: call it on data, or fit it. Received: built=False")
-        return export(self, filepath)
+        folder = export(self, filepath)
+        if verbose:
+            print(f"Saved in {folder}")
+        return folder
 
     def get_config(self) -> dict[str, Any]:
         parts = {name: getattr(self, name) for name in ("encoder", "decoder", "prior", "objective")}

@@ -31,7 +31,9 @@ class ELBO(Objective):
     Args:
         beta: weight of the KL in the loss: 1 is the ELBO, above 1 the beta-VAE. A
             `keras.optimizers.schedules.LearningRateSchedule` is a function of the model's training step, for KL
-            warm-up (`PolynomialDecay(0., steps, 1.)`) or `keras_vae.objectives.CyclicSchedule`.
+            warm-up (`PolynomialDecay(0., steps, 1.)`) or `keras_vae.objectives.CyclicSchedule`. A `keras.Variable` is
+            read at each step, so that a callback may assign to it; another number, as in `vae.objective.beta = 4.0`,
+            takes effect at the next call of `fit` or `evaluate`.
             `LossTerms.elbo` is always the ELBO itself.
         num_samples: S, posterior draws per example.
         form: see above.

@@ -77,7 +77,7 @@ class Objective:
         training: bool = False,
     ) -> LossTerms:
         batch = as_batch(x)
-        weight = batch.sample_weight if sample_weight is None else sample_weight
+        weight = batch.example_weight if sample_weight is None else sample_weight
         estimator = ESTIMATORS[self.gradient]()
         draws = model.draw(batch, self.num_samples, as_noise(seed, first_row), estimator, training)
         estimator.weigh(draws)

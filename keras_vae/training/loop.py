@@ -15,6 +15,7 @@ import numpy as np
 import tensorflow as tf
 
 from keras_vae.data import BatchedData, Batches, as_batches
+from keras_vae.training.callbacks import StopOnNonFinite
 from keras_vae.training.steps import Steps
 
 __all__ = ["evaluate_source", "train"]
@@ -34,7 +35,8 @@ def train(
 ) -> keras.callbacks.History:
     """Train a compiled VAE; `fit` calls this.
 
-    Training ends at the first step whose loss is not finite, and the last logs hold that loss.
+    Training ends at the first step whose loss is not finite, with a warning that names the step; the last logs hold
+    that loss, and the last good weights are put back, see `keras_vae.training.StopOnNonFinite`.
 
     Args:
         vae: compiled model; `jit_compile` of its `compile` says whether steps go through XLA.
@@ -64,8 +66,10 @@ def train(
         if not vae.optimizer.built:
             vae.optimizer.build(vae.trainable_variables)
     steps = source.steps_per_epoch
+    callbacks = list(callbacks)
+    guard = None if any(isinstance(c, StopOnNonFinite) for c in callbacks) else StopOnNonFinite()
     callback_list = keras.callbacks.CallbackList(
-        list(callbacks),
+        callbacks if guard is None else [guard, *callbacks],
         add_history=True,
         add_progbar=verbose != 0,
         verbose=verbose,
@@ -109,6 +113,8 @@ def train(
         with vae.distribute_strategy.scope():
             vae.optimizer.finalize_variable_values(vae.trainable_variables)
     callback_list.on_train_end(logs)
+    if guard is not None and guard.message:
+        warnings.warn(f"Training stopped: {guard.message}. The last good weights are put back.", stacklevel=2)
     return vae.history
 
 
@@ -135,7 +141,7 @@ def _as_source(vae: Any, data: Any, batch_size: int, training: bool = True) -> B
     """Return the data as batches, after a check against the likelihood's support."""
     is_source = isinstance(data, Batches | BatchedData)
     source = data if is_source else as_batches(data, batch_size, vae.seed, training)
-    vae.check(source.head())
+    vae.check_batch(source.head())
     return source
 
 

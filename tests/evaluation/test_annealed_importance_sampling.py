@@ -1,8 +1,12 @@
 """Annealing against probabilistic PCA, whose log p(x) is known."""
 
+import keras
 import numpy as np
 import pytest
+import tensorflow as tf
+from tensorflow_probability import distributions as tfd
 
+import keras_vae as kv
 from keras_vae.evaluation import annealed_log_marginal, log_marginal
 from tests.reference import linear_gaussian
 
@@ -59,3 +63,15 @@ def test_the_estimate_of_p_x_is_unbiased(model, vae, x):
     single = annealed_log_marginal(vae, repeated, num_chains=1, num_steps=15, step_size=0.5, batch_size=2_000)
     ratios = np.exp(single.estimate.log_marginal - model.log_marginal(x[:1]))
     assert abs(ratios.mean() - 1) < 4 * ratios.std(ddof=1) / np.sqrt(2_000)
+
+
+def test_discrete_and_bounded_latents_are_refused():
+    class Coins(kv.priors.Prior):
+        def distribution(self):
+            return tfd.Independent(tfd.Bernoulli(tf.zeros(2), dtype=tf.float32), 1)
+
+    encoder = keras.Sequential([keras.Input((3,)), keras.layers.Dense(2), kv.layers.IndependentBernoulli(2)])
+    objective = kv.objectives.ELBO(num_samples=2, form="log_ratio", gradient="score_function")
+    vae = kv.VAE(encoder, kv.models.make_decoder((3,), 2), Coins(), objective=objective)
+    with pytest.raises(ValueError, match=r"need latents that take all real values.*Received: a prior of .* \{0, 1\}"):
+        kv.evaluation.annealed_log_marginal(vae, np.zeros([4, 3]))

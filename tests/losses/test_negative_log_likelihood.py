@@ -241,3 +241,17 @@ def test_targets_of_an_unknown_number_of_axes_raise():
 def test_a_target_of_other_axes_raises(shape):
     with pytest.raises(ValueError, match="`y_true` must have the axes of the distribution's batch and event"):
         NegativeLogLikelihood()(np.zeros(shape, "float32"), p_y())
+
+
+def test_weights_of_entries_weigh_the_entries():
+    """With y = 0 ... 8 and the identity as weights: (3 log(2 pi) / 2 + (0 + 16 + 64) / 2) / 3."""
+    y = np.arange(9, dtype="float32").reshape(3, 3)
+    p = layers.IndependentNormal(3, scale=1.0)(np.zeros([3, 3], "float32"))
+    loss = NegativeLogLikelihood()(y, p, np.eye(3))
+    assert float(loss) == pytest.approx((1.5 * np.log(2 * np.pi) + 40) / 3, rel=1e-6)
+
+
+def test_weights_of_entries_that_are_not_independent_are_refused():
+    p = layers.MultivariateNormalTriL(2)(np.zeros([3, 5], "float32"))
+    with pytest.raises(ValueError, match="Received: MultivariateNormalTriL"):
+        NegativeLogLikelihood()(np.zeros([3, 2]), p, np.ones([3, 2]))

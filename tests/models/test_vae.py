@@ -383,3 +383,11 @@ def test_validation_data_outside_the_support_is_refused(compiled, binary_images)
 def test_compile_refuses_a_loss_of_its_own(make_vae, argument):
     with pytest.raises(ValueError, match=r"pass `objective=` to the constructor\. Received: "):
         make_vae().compile("adam", **argument)
+
+
+def test_the_likelihood_at_several_draws_broadcasts_as_in_tfp(make_vae, binary_images):
+    vae, x = make_vae(), binary_images[:7]
+    z = vae.encode(x).sample(5, seed=1)
+    np.testing.assert_allclose(vae.decode(z).log_prob(x), vae.log_likelihood(x, z), rtol=1e-5)
+    np.testing.assert_allclose(vae.decode(z).prob(x[0]), np.exp(vae.decode(z).log_prob(x[:1])), rtol=1e-4)
+    assert vae.decode(z[None]).log_prob(x).shape == [1, 5, 7]

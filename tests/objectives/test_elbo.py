@@ -77,3 +77,15 @@ def test_config_survives_serialisation():
         "log_ratio",
         "score_function",
     )
+
+
+def test_a_variable_as_beta_is_read_at_each_step_and_saved_as_its_number(make_vae, binary_images, tmp_path):
+    beta = keras.Variable(1.0, trainable=False)
+    vae = make_vae(objective=ELBO(beta=beta))
+    vae.compile(keras.optimizers.SGD(0.0), jit_compile=False)
+    for value in (1.0, 4.0):
+        beta.assign(value)
+        logs = vae.evaluate(binary_images, verbose=0, return_dict=True)
+        assert logs["loss"] == pytest.approx(logs["reconstruction_loss"] + value * logs["kl"], rel=1e-5)
+    vae.save(tmp_path / "vae.keras")
+    assert keras.saving.load_model(tmp_path / "vae.keras").objective.beta == 4.0

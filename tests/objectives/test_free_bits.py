@@ -2,7 +2,9 @@ import keras
 import numpy as np
 import pytest
 import tensorflow as tf
+from tensorflow_probability import distributions as tfd
 
+import keras_vae as kv
 from keras_vae.objectives import ELBO, FreeBits, kl_per_dimension
 
 
@@ -64,3 +66,15 @@ def test_config_survives_serialisation():
     restored = keras.saving.deserialize_keras_object(keras.saving.serialize_keras_object(objective))
     assert restored.get_config() == objective.get_config()
     assert (restored.free_bits, restored.per, restored.beta, restored.num_samples) == (0.3, "total", 2.0, 4)
+
+
+def test_independent_normal_entries_are_dimensions_whatever_their_class():
+    encoder = keras.Sequential([keras.Input((3,)), keras.layers.Dense(4), kv.layers.IndependentNormal(2)])
+    vae = kv.VAE(encoder, kv.models.make_decoder((3,), 2), kv.priors.StandardNormal(2), objective=FreeBits(0.5))
+    x = tf.zeros([5, 3])
+    q_z = vae.encode(x)
+    expected = tfd.kl_divergence(q_z.distribution, tfd.Normal(tf.zeros(2), 1.0))
+    draws = vae.draw(kv.protocols.Batch(x), 1, kv.random.as_noise(0))
+    np.testing.assert_allclose(draws.kl["z"], expected, rtol=1e-5)
+    assert np.all(np.isfinite(vae.objective(vae, x, seed=0).loss_per_example))
+    assert kv.evaluation.decompose(vae, x).kl_per_dimension.shape == (2,)

@@ -8,6 +8,7 @@ import keras
 import numpy as np
 import pytest
 import tensorflow as tf
+from tensorflow_probability import distributions as tfd
 
 import keras_vae as kv
 
@@ -276,8 +277,14 @@ def test_validation_freq_validates_after_the_epochs_named(make_vae, x):
         ("data set", {"validation_split": 0.1}, "`validation_split` divides arrays only"),
         ("x", {"validation_split": 1.0}, "`validation_split` must leave examples on both sides"),
         ("x", {"sample_weight": np.ones(99)}, "must have the same length"),
-        ("x", {"sample_weight": np.ones([100, 3])}, "one weight an example, .* Received: sample_weight of shape"),
-        ("x", {"sample_weight": -np.ones(100)}, "none below 0. Received: .* with the smallest -1.0"),
+        ("x", {"sample_weight": np.ones([100, 3])}, r"a weight for each example, .* Received: shape \(100, 3\)"),
+        ("x", {"sample_weight": -np.ones(100)}, "none below 0. Received: .* smallest weight -1"),
+        ("x", {"y": {"a": np.ones(100)}}, "`y` must be one array. Received: y of type dict"),
+        (
+            "x",
+            {"y": np.zeros([100, 4, 4, 1])},
+            "makes no use of `y`.*NegativeLogLikelihood. Received: y with the shape",
+        ),
         ("endless", {}, "An endless data set needs `steps_per_epoch`"),
         ("empty", {}, "The data must hold one batch or more"),
     ],
@@ -384,3 +391,41 @@ def test_an_epoch_that_a_batch_callback_stops_is_validated(make_vae, x):
     stop = keras.callbacks.LambdaCallback(on_train_batch_end=lambda batch, logs: setattr(vae, "stop_training", True))
     history = vae.fit(x, epochs=3, validation_data=x, callbacks=[stop], verbose=0).history
     assert len(history["val_loss"]) == len(history["loss"]) == 1
+
+
+def test_x_itself_may_stand_as_y(make_vae, x, shuffled):
+    """As Keras' autoencoders are trained."""
+    assert_same(trained(make_vae, (x, x), batch_size=32), shuffled)
+
+
+def test_weights_of_entries_weigh_their_log_likelihood(make_vae, x):
+    vae, weight = make_vae(), np.random.default_rng(1).random(x.shape).astype("float32")
+    vae.compile(keras.optimizers.SGD(0.0), jit_compile=False)
+    logs = vae.evaluate(x, sample_weight=weight, verbose=0, return_dict=True)
+    noise = kv.random.as_noise(vae.seed).of(kv.random.Stream.EVALUATION)
+    draws = vae.draw(kv.protocols.Batch(tf.constant(x)), 1, noise)
+    entries = vae.decode(draws.z[0]).distribution.log_prob(x)
+    assert logs["reconstruction_loss"] == pytest.approx(-np.mean(np.sum(weight * entries, (1, 2, 3))), rel=1e-5)
+    assert vae.fit(x, sample_weight=weight, verbose=0).history["loss"][0] == pytest.approx(logs["loss"], rel=0.05)
+    ones = vae.evaluate(x, sample_weight=np.ones_like(weight), verbose=0)
+    np.testing.assert_allclose(ones, vae.evaluate(x, verbose=0), rtol=1e-5)
+
+
+def test_weights_of_entries_that_depend_on_each_other_are_refused():
+    encoder = kv.models.make_encoder((3,), 2)
+    decoder = keras.Sequential([keras.Input((2,)), keras.layers.Dense(9), kv.layers.MultivariateNormalTriL(3)])
+    vae = kv.VAE(encoder, decoder, kv.priors.StandardNormal(2))
+    vae.compile("adam", jit_compile=False)
+    with pytest.raises(ValueError, match="independent over its entries.* Received: MultivariateNormalTriL"):
+        vae.fit(np.zeros([8, 3]), sample_weight=np.ones([8, 3]), verbose=0)
+
+
+@pytest.mark.parametrize("owner", [kv.layers.KLDivergenceRegularizer, kv.layers.KLDivergenceAddLoss])
+def test_an_encoder_that_adds_the_kl_too_is_refused(make_vae, owner):
+    parts, kl = make_vae(), owner(tfd.MultivariateNormalDiag(tf.zeros(2), tf.ones(2)))
+    last = [kv.layers.MultivariateNormalDiag(2, activity_regularizer=kl)]
+    if owner is kv.layers.KLDivergenceAddLoss:
+        last = [kv.layers.MultivariateNormalDiag(2), kl]
+    encoder = keras.Sequential([keras.Input((4, 4, 1)), keras.layers.Flatten(), keras.layers.Dense(4), *last])
+    with pytest.raises(ValueError, match="has two owners: .* adds it to the loss, and so does the objective, ELBO"):
+        kv.VAE(encoder, parts.decoder, parts.prior)

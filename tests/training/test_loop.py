@@ -97,7 +97,8 @@ def test_resuming_after_an_epoch_gives_the_same_numbers(make_vae, binary_images,
 def test_training_stops_at_the_first_loss_that_is_not_finite(make_vae, binary_images):
     vae, trace = make_vae(), Trace()
     vae.compile(keras.optimizers.SGD(1e30), jit_compile=False)
-    history = kv.training.train(vae, binary_images, epochs=5, batch_size=30, verbose=0, callbacks=[trace])
+    with pytest.warns(UserWarning, match="Training stopped: the loss became"):
+        history = kv.training.train(vae, binary_images, epochs=5, batch_size=30, verbose=0, callbacks=[trace])
     assert len(history.history["loss"]) == 1
     assert not np.isfinite(history.history["loss"][0])
     assert trace.calls[1] != "batch 9"  # 300 images in batches of 30 would make 10 steps
@@ -121,3 +122,17 @@ def test_data_outside_the_support_is_refused(make_vae, binary_images):
     vae.compile("adam", jit_compile=False)
     with pytest.raises(ValueError, match="Bernoulli likelihood scores"):
         kv.training.train(vae, binary_images * 0.5)
+
+
+def test_a_loss_that_is_not_finite_is_told_with_its_step_and_the_last_good_weights_are_put_back(
+    make_vae, binary_images
+):
+    vae = make_vae()
+    vae.compile("adam", jit_compile=False)
+    vae.fit(binary_images, verbose=0)
+    good = vae.get_weights()
+    vae.optimizer.learning_rate = 1e30
+    with pytest.warns(UserWarning, match=r"the loss became (nan|inf) in epoch 0, step \d+. The last good weights are"):
+        vae.fit(binary_images, epochs=5, verbose=0)
+    for before, after in zip(good, vae.get_weights(), strict=True):
+        np.testing.assert_array_equal(before, after)

@@ -1,0 +1,36 @@
+"""What is said of a trained model, and what is left out, with the reason."""
+
+import numpy as np
+import tensorflow as tf
+
+import keras_vae as kv
+from keras_vae.cli.summary import format_summary, summarize
+from keras_vae.data import ImageData, Split
+
+
+def data_of(pixels, validation=True):
+    levels = np.random.default_rng(0).integers(0, 17, [40, 4, 4, 1]).astype("uint8")
+    split = Split(tf.constant(levels), 40, pixels)
+    return ImageData("levels", (4, 4, 1), pixels, split, split if validation else None, split)
+
+
+def test_grey_targets_have_a_cross_entropy_and_no_log_marginal():
+    vae = kv.VAE.for_images((4, 4, 1), 2, likelihood="soft-bernoulli", hidden=(8,), seed=0)
+    summary = summarize(vae, data_of(kv.data.pixels("unit", 17)), num_samples=2, num_annealed=2)
+    assert "log_marginal" not in summary
+    assert summary["cross_entropy"]["mean"] > 0
+    printed = format_summary(summary)
+    assert "cross-entropy + kl" in printed
+    assert "Left out: log p(x): a cross-entropy of grey targets is not a likelihood." in printed
+    assert "Left out: Baselines: they are densities of integer levels, which these pixels are not." in printed
+
+
+def test_baselines_without_validation_images_are_left_out_with_a_word():
+    vae = kv.VAE.for_images((4, 4, 1), 2, likelihood="categorical", num_levels=17, hidden=(8,), seed=0)
+    summary = summarize(vae, data_of(kv.data.pixels("levels", 17), validation=False), num_samples=2)
+    assert "baselines" not in summary
+    assert "Baselines: their settings are chosen on validation images" in format_summary(summary)
+
+
+def test_the_baselines_are_reachable_by_name():
+    assert kv.evaluation.baselines.density_baselines is not None
