@@ -84,6 +84,7 @@ class DistributionLambda(replicas.ReplicaLayer):
                 "them with `add_weight` in a layer of your own, such as a subclass of DistributionLambda.",
                 stacklevel=2,
             )
+        self.built = type(self).build is keras.layers.Layer.build  # without weights, Keras need not try a call
         self._regularizer = self.activity_regularizer  # under a name where Keras looks for weights to save
 
     def distribution(self, inputs: Any, *args: Any, **kwargs: Any) -> tfd.Distribution:
@@ -100,9 +101,6 @@ class DistributionLambda(replicas.ReplicaLayer):
                 "import what it uses inside it, or give a named function with "
                 "keras.saving.register_keras_serializable."
             ) from error
-
-    def build(self, input_shape: Any = None, *others: Any, **named: Any) -> None:
-        """Make no weights: Keras need not try a call."""
 
     def call(self, inputs: Any, *args: Any, training: bool | None = None, **kwargs: Any) -> DistributionTensor:
         if "training" in inspect.signature(self.make_distribution_fn or self.distribution).parameters:
