@@ -15,7 +15,6 @@ from keras_vae.distributions.wrappers import TransformedDistribution
 
 __all__ = ["AutoregressiveFlow"]
 
-# The one for bijectors with Keras layers inside.
 _OPEN_GATE = 2.0
 _STANDARD_DRAWS = 128
 

@@ -35,7 +35,8 @@ def weighted_log_prob(distribution: tfd.Distribution, x: tf.Tensor, weight: Any)
     Args:
         distribution: Batch + event shape, a `tfd.Independent` or a diagonal normal.
         x: Batch + event shape.
-        weight: A weight for each entry: batch + event shape, or axes of size 1 in it. 0 leaves an entry out.
+        weight: A weight for each entry: batch + event shape, or axes of size 1 in it. 0 leaves out an entry whose
+            log-probability is finite.
 
     Raises:
         ValueError: if the entries are not independent, or if the weights have other axes.

@@ -46,6 +46,11 @@ class Support:
     open: bool = False
     total: float | None = None
 
+    @property
+    def is_known(self) -> bool:
+        """Whether the set was told; where it was not, only a log-probability says what can be scored."""
+        return self != UNKNOWN
+
     def entries(self, x: np.ndarray) -> np.ndarray:
         """Return of each entry of `x` whether it is in the set; infinities and not-a-number never are."""
         inside = (x > self.low) & (x < self.high) if self.open else (x >= self.low) & (x <= self.high)
@@ -82,10 +87,12 @@ class Union(Support):
 
     @classmethod
     def of(cls, parts: Sequence[Support]) -> Support:
-        """Return the union, which is the set itself where all are the same."""
+        """Return the union: the set itself where all are the same, and `UNKNOWN` where it is not one of entries."""
         distinct = tuple(dict.fromkeys(parts))
         if len(distinct) == 1:
             return distinct[0]
+        if any(not part.is_known or part.total is not None or isinstance(part, Blocks) for part in distinct):
+            return UNKNOWN
         return cls(
             description=" or ".join(part.description for part in distinct),
             low=min(part.low for part in distinct),
@@ -120,6 +127,10 @@ class Blocks(Support):
             integer=all(support.integer for support in supports),
             blocks=tuple(blocks),
         )
+
+    @property
+    def is_known(self) -> bool:
+        return all(support.is_known for support, _, _ in self.blocks)
 
     def contains(self, x: np.ndarray) -> bool:
         return all(support.contains(x[..., start:stop]) for support, start, stop, _ in self._columns())

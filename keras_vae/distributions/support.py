@@ -47,7 +47,7 @@ def support_of(distribution: tfd.Distribution) -> Support:
     """
     try:
         bijector = distribution.experimental_default_event_space_bijector()
-    except (NotImplementedError, TypeError):
+    except (NotImplementedError, TypeError):  # no bijector, or one that TFP makes with an argument NumPy no longer has
         return UNKNOWN
     if bijector is None or bijector.forward_min_event_ndims > 0 or not tf.executing_eagerly():
         return UNKNOWN

@@ -15,7 +15,6 @@ from keras_vae import likelihoods, networks, priors, random
 from keras_vae.distributions import latents
 from keras_vae.distributions.batch_reshape import BatchReshape
 from keras_vae.distributions.entries import weighted_log_prob
-from keras_vae.distributions.sets import UNKNOWN
 from keras_vae.distributions.support import family_name, is_normalized, support_of
 from keras_vae.evaluation.importance_sampling import log_marginal
 from keras_vae.layers import KLDivergenceAddLoss, KLDivergenceRegularizer, as_distribution
@@ -379,7 +378,7 @@ class VAE(ObjectiveModel):
         if not tf.executing_eagerly():
             return x
         self.support.check(x, self._family)
-        if self.support == UNKNOWN:
+        if not self.support.is_known:
             log_prob = self.decode(random.mean_of(self.encode(x[:_NUM_SCORED]))).log_prob(x[:_NUM_SCORED])
             if not np.all(np.isfinite(log_prob)):
                 raise ValueError(

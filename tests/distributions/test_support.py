@@ -261,3 +261,10 @@ def test_the_columns_out_of_their_support_are_named():
 
 def test_a_family_whose_entries_have_limits_of_their_own_has_no_known_support():
     assert support_of(tfd.Uniform([0.0, 1.0], [2.0, 3.0])) == UNKNOWN
+
+
+def test_a_part_without_a_known_support_leaves_the_whole_unknown():
+    finite = tfd.FiniteDiscrete([0.0, 1.0], logits=[0.0, 0.0])
+    assert not support_of(tfd.Mixture(tfd.Categorical([0.0, 0.0]), [finite, tfd.Poisson(1.0)])).is_known
+    assert not support_of(tfd.Blockwise([finite, tfd.Poisson(1.0)])).is_known
+    assert support_of(tfd.Blockwise([tfd.Gamma(1.0, 1.0), tfd.Poisson(1.0)])).is_known
