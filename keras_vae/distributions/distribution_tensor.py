@@ -81,6 +81,11 @@ class DistributionTensor(tfd.Distribution, tf.__internal__.types.Tensor):
         return tf.convert_to_tensor(self.value(), dtype, name=name)
 
     @property
+    def dtype(self) -> tf.DType:
+        """The distribution's dtype; of a joint distribution, which has several, that of the tensor."""
+        return self._dtype if isinstance(self._dtype, tf.DType) else self.value().dtype
+
+    @property
     def shape(self) -> tf.TensorShape:
         return self.value().shape
 
@@ -139,6 +144,8 @@ class DistributionTensor(tfd.Distribution, tf.__internal__.types.Tensor):
         """Raise where `x` or the distribution has a last axis of size 1 more: each row would meet each other."""
         distribution = self.tensor_distribution
         shape = tf.TensorShape(getattr(x, "shape", None))
+        if tf.nest.is_nested(distribution.dtype):  # of a joint distribution, whose values are structures
+            return
         if None in (shape.rank, distribution.batch_shape.rank, distribution.event_shape.rank) or not shape.rank:
             return
         full = distribution.batch_shape.concatenate(distribution.event_shape)

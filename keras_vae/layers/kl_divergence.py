@@ -66,8 +66,8 @@ class _WeightedKL(ReplicaLayer):
             b = b()
         return as_distribution(b)
 
-    def weighted_kl(self, distribution_a: DistributionTensor, training: Any) -> tf.Tensor:
-        """Return weight * mean over the batch of KL(a, b), a scalar in nats."""
+    def weighted_kl(self, distribution_a: DistributionTensor, training: Any = None) -> tf.Tensor:
+        """Return weight * mean over the batch of KL(a, b), a scalar in nats: what is added to the loss."""
         a, b = as_distribution(distribution_a), self._prior()
         if not a.event_shape.is_compatible_with(b.event_shape):
             raise ValueError(

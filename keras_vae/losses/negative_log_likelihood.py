@@ -41,7 +41,7 @@ class NegativeLogLikelihood(keras.losses.Loss):
         Scalar (batch shape with reduction None), in nats.
 
     Raises:
-        TypeError: if the model's output is not a distribution.
+        TypeError: if the model's output is not a distribution, or a joint one.
         ValueError: if `y_true` has other axes than the distribution, if the mask has more, or if entries are weighed
             that are not independent.
 
@@ -64,6 +64,12 @@ class NegativeLogLikelihood(keras.losses.Loss):
         if not isinstance(y_pred, tfd.Distribution) and _is_symbolic():
             return tf.zeros([], self.dtype)
         distribution = as_distribution(y_pred)
+        if tf.nest.is_nested(distribution.dtype):
+            raise TypeError(
+                "A joint distribution scores several tensors, and Keras hands a loss one: give a function, such as "
+                "loss=lambda y, d: -d.log_prob(tf.unstack(y, axis=-1)). "
+                f"Received: {type(distribution).__name__}"
+            )
         y_true = _aligned(tf.cast(y_true, distribution.dtype), distribution)
         sample_weight = None if sample_weight is None else tf.convert_to_tensor(sample_weight)
         if sample_weight is not None and _weighs_entries(sample_weight, distribution):

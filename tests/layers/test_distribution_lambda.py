@@ -12,6 +12,7 @@ from tensorflow_probability import distributions as tfd
 
 from keras_vae import layers, random
 from keras_vae.layers import DistributionLambda, DistributionTensor
+from keras_vae.losses import NegativeLogLikelihood
 
 EPS = np.finfo("float32").eps
 RNG = np.random.default_rng(0)
@@ -638,15 +639,32 @@ def test_a_joint_distribution_needs_a_function_to_be_a_tensor():
     with pytest.raises(TypeError, match="A joint distribution is several tensors.* Received: JointDistribution"):
         DistributionLambda(joint)(tf.zeros([3, 2]))
     y = DistributionLambda(joint, lambda d: tf.stack(d.sample(), -1))(tf.zeros([3, 2]))
-    assert tf.convert_to_tensor(y).shape == [3, 2]
+    assert (y.shape, y.dtype) == ([3, 2], tf.float32)
 
 
-def test_masks_pass_through():
-    layer = DistributionLambda(normal)
-    assert layer.supports_masking
-    x = keras.ops.convert_to_tensor(X[None])
-    masked = keras.layers.Masking()(x)
-    assert layer(masked).batch_shape == [1, 6]
+@pytest.mark.parametrize("eager", [True, False], ids=["eager", "graph"])
+@pytest.mark.parametrize("batch_ndims", [None, 1])
+def test_a_joint_distribution_is_trained_with_the_functions_that_the_errors_name(batch_ndims, eager):
+    def joint(t):
+        parts = [tfd.Normal(t[..., 0], 1.0), tfd.Normal(t[..., 1], 1.0)]
+        return tfd.JointDistributionSequential(parts, batch_ndims=batch_ndims)
+
+    layer = DistributionLambda(joint, lambda d: tf.stack(d.sample(), -1))
+    model = keras.Sequential([keras.Input((4,)), keras.layers.Dense(2, kernel_initializer="zeros"), layer])
+    y = np.random.default_rng(0).normal(size=(6, 2)).astype("float32")
+    loss = lambda y, d: -d.log_prob(tf.unstack(y, axis=-1))  # noqa: E731
+    model.compile("sgd", loss=loss, run_eagerly=eager)
+    expected = -scipy.stats.norm.logpdf(y).sum(-1).mean()
+    assert model.fit(X, y, verbose=0).history["loss"][0] == pytest.approx(expected, rel=1e-5)
+    model.compile("sgd", loss=NegativeLogLikelihood(), run_eagerly=eager)
+    with pytest.raises(TypeError, match="Keras hands a loss one: give a function.* Received: JointDistribution"):
+        model.fit(X, y, verbose=0)
+
+
+def test_the_mask_of_the_parameters_is_that_of_the_distribution():
+    x = np.array([[[1.0, 2.0], [0.0, 0.0], [3.0, 4.0]]], "float32")
+    y = DistributionLambda(lambda t: tfd.Normal(t[..., 0], tf.exp(t[..., 1])))(keras.layers.Masking()(x))
+    np.testing.assert_array_equal(y._keras_mask, [[True, False, True]])
 
 
 # Two replicas, of 5 and 2 rows, with params [7, 4] of one distribution for all rows.

@@ -209,6 +209,11 @@ def test_the_layer_and_the_regularizer_train_a_model_alike():
     assert histories[0][-1] < histories[0][0]
 
 
+def test_what_the_layer_adds_is_public():
+    encoder, add_loss = posterior("add_loss", use_exact_kl=True, weight=0.5)
+    np.testing.assert_allclose(add_loss.weighted_kl(encoder(PARAMS)), 0.5 * kl_of(PARAMS).mean(), rtol=32 * EPS)
+
+
 def test_the_layer_passes_the_distribution_through():
     x = keras.Input((4,))
     q_z = MultivariateNormalDiag(2, "mean")(x)

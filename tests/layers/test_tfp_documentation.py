@@ -23,7 +23,9 @@ def negative_log_likelihood(y, rv_y):
 
 def fit(model, x, y, learning_rate=0.1, epochs=5, loss=negative_log_likelihood):
     """Return the loss before and after training on the whole batch."""
-    model.compile(optimizer=tfk.optimizers.Adam(learning_rate), loss=loss, metrics=[], run_eagerly=True)
+    eager = epochs < 10  # a graph takes the time of some ten steps to make
+    optimizer = tfk.optimizers.Adam(learning_rate)
+    model.compile(optimizer=optimizer, loss=loss, metrics=[], run_eagerly=eager, jit_compile=False)
     losses = model.fit(x, y, batch_size=len(x), epochs=epochs, shuffle=True, verbose=False).history["loss"]
     assert np.all(np.isfinite(losses))
     return losses[0], losses[-1]

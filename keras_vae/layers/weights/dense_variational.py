@@ -9,6 +9,7 @@ import keras
 import tensorflow as tf
 from tensorflow_probability import distributions as tfd
 
+from keras_vae.distributions.distribution_tensor import as_distribution
 from keras_vae.layers.untrained import untrained_variables
 from keras_vae.registration import register
 from keras_vae.replicas import ReplicaLayer
@@ -102,8 +103,25 @@ class DenseVariational(ReplicaLayer):
             raise ValueError(f"The last axis of the inputs must be known. Received: input_shape={tuple(input_shape)}")
         self.input_spec = keras.layers.InputSpec(min_ndim=2, axes={-1: input_size})
         sizes = (input_size * self.units, self.units if self.use_bias else 0)
-        self._posterior = self._make(self.make_posterior_fn, sizes, input_shape)
-        self._prior = self._make(self.make_prior_fn, sizes, input_shape)
+        with keras.name_scope("posterior"):
+            self._posterior = self._make(self.make_posterior_fn, sizes, input_shape)
+        with keras.name_scope("prior"):
+            self._prior = self._make(self.make_prior_fn, sizes, input_shape)
+
+    def posterior(self, inputs: Any = None) -> tfd.Distribution:
+        """Return q, event [kernel_size + bias_size], of the present weights; `inputs` where it depends on them."""
+        return self._distribution("_posterior", inputs)
+
+    def prior(self, inputs: Any = None) -> tfd.Distribution:
+        """Return p, as `posterior` returns q."""
+        return self._distribution("_prior", inputs)
+
+    def _distribution(self, name: str, inputs: Any) -> tfd.Distribution:
+        if not self.built:
+            raise ValueError(f"Posterior and prior are there once the layer {self.name!r} is built or called.")
+        if inputs is None:
+            inputs = tf.zeros([1, self.input_spec.axes[-1]], self.compute_dtype)
+        return as_distribution(getattr(self, name)(inputs))
 
     def _make(self, make_fn: Callable, sizes: tuple[int, int], input_shape: Sequence[int | None]) -> Callable:
         """Return what `make_fn` makes, with its weights, if it is a layer."""

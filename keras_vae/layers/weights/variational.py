@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import types
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -87,6 +88,19 @@ class WeightDistribution:
         return self._make_fn(*self._arguments, lambda *args, **kwargs: tf.convert_to_tensor(next(weights)))
 
 
+class _OfLastCall:
+    """Attribute of what the layer's last call drew, as TFP's layers have: of the graph, where that was traced."""
+
+    def __init__(self, doc: str):
+        self.__doc__ = doc
+
+    def __set_name__(self, owner: type, name: str) -> None:
+        self.name = name
+
+    def __get__(self, layer: Any, owner: type) -> Any:
+        return self if layer is None else getattr(layer._last_call, self.name, None)
+
+
 class Variational(ReplicaLayer):
     """Base of the layers activation(linear(inputs, kernel) + bias) with kernel, bias ~ posterior.
 
@@ -114,6 +128,7 @@ class Variational(ReplicaLayer):
                 raise TypeError(f"`{name}` must be a function. Received: {name}={function!r}")
             setattr(self, name, function)
         self._functions = tuple(functions)
+        self._last_call = types.SimpleNamespace()  # what the last call drew, which no save or checkpoint holds
         self._units = int(units)
         self.activation = keras.activations.get(activation)
         self.seed = seed
@@ -161,6 +176,17 @@ class Variational(ReplicaLayer):
         make = getattr(self, f"_{name}")
         return make and make()
 
+    kernel_posterior_tensor = _OfLastCall("The kernel; None where each example has its own.")
+    kernel_posterior_affine = _OfLastCall(
+        "What is drawn in place of the kernel: Normal(0, scale), flipout's perturbation, or the outputs of local "
+        "reparameterisation; else None."
+    )
+    kernel_posterior_affine_tensor = _OfLastCall("The draw of `kernel_posterior_affine`, or None.")
+    bias_posterior_tensor = _OfLastCall("The bias, or None.")
+
+    def _keep(self, **of_this_call: Any) -> None:
+        vars(self._last_call).update(of_this_call)
+
     def call(self, inputs: Any) -> tf.Tensor:
         posterior = self.kernel_posterior
         outputs, kernel = self._apply_kernel(tf.cast(inputs, self.compute_dtype), posterior)
@@ -168,6 +194,7 @@ class Variational(ReplicaLayer):
         posterior = self.bias_posterior
         if posterior is not None:
             bias = self._value(self.bias_posterior_tensor_fn, posterior)
+            self._keep(bias_posterior_tensor=bias)
             outputs += tf.cast(self._broadcastable(bias), outputs.dtype)
             self._add_divergence(self.bias_divergence_fn, posterior, self.bias_prior, bias)
         return self.activation(outputs)
@@ -219,6 +246,7 @@ class Reparameterization(Variational):
 
     def _apply_kernel(self, inputs: tf.Tensor, posterior: tfd.Distribution) -> tuple[tf.Tensor, tf.Tensor | None]:
         kernel = self._value(self.kernel_posterior_tensor_fn, posterior)
+        self._keep(kernel_posterior_tensor=kernel)
         return self._linear(inputs, kernel), kernel
 
 
@@ -236,6 +264,7 @@ class Flipout(Variational):
         normal = independent_normal(posterior, type(self).__name__)
         centred = tfd.Normal(tf.zeros_like(normal.loc), normal.scale)
         perturbation = self._value(self.kernel_posterior_tensor_fn, centred)
+        self._keep(kernel_posterior_affine=centred, kernel_posterior_affine_tensor=perturbation)
         outputs = self._linear(inputs, normal.loc)
         perturbed = self._linear(inputs * self._signs(inputs), perturbation)
         return outputs + perturbed * self._signs(outputs), None

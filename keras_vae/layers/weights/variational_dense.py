@@ -197,5 +197,6 @@ class DenseLocalReparameterization(_VariationalDense):
         variance = self._linear(rows**2, normal.scale**2) + np.finfo(rows.dtype.as_numpy_dtype).tiny
         affine = tfd.Normal(self._linear(rows, normal.loc), tf.sqrt(variance))
         outputs = self._value(self.kernel_posterior_tensor_fn, affine, own_row())
+        self._keep(kernel_posterior_affine=affine, kernel_posterior_affine_tensor=outputs)
         shape = tf.concat([tf.shape(inputs)[:-1], [self.units]], 0)
         return tf.cast(tf.reshape(outputs, shape), inputs.dtype), None

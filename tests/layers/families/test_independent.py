@@ -302,3 +302,16 @@ def test_a_family_must_override_entries():
 
     with pytest.raises(NotImplementedError, match="Nothing must override `entries`"):
         Nothing(2)(tf.zeros([1, 2]))
+
+
+def test_in_a_traced_function_an_event_shape_is_static_or_a_constant():
+    @tf.function
+    def log_prob(params, x, event_shape):
+        return layers.IndependentNormal.new(params, tf.constant([2]) if event_shape is None else event_shape).log_prob(
+            x
+        )
+
+    expected = -2 * np.log(np.sqrt(2 * np.pi) * np.log(2))
+    np.testing.assert_allclose(log_prob(tf.zeros([3, 4]), tf.zeros([3, 2]), None), expected, rtol=1e-6)
+    with pytest.raises(ValueError, match="`event_shape` must be known when a graph is traced: give integers"):
+        log_prob(tf.zeros([3, 4]), tf.zeros([3, 2]), tf.constant([2]))

@@ -261,3 +261,20 @@ def test_what_keras_would_not_train_is_refused():
     ):
         with pytest.raises(TypeError, match=r"must return layers of Keras 3.* with the variables \['scale:0'\]"):
             make(posterior=posterior)(X)
+
+
+def test_posterior_and_prior_are_public_and_name_their_weights():
+    layer = make(kl_use_exact=True, name="layer")
+    with pytest.raises(ValueError, match="Posterior and prior are there once the layer 'layer' is built or called"):
+        layer.posterior()
+    layer(X)
+    assert layer.posterior().event_shape == layer.prior().event_shape == [8]
+    np.testing.assert_allclose(layer.losses[0], tfd.kl_divergence(layer.posterior(), layer.prior()), rtol=64 * EPS)
+    assert [weight.path.split("/")[:2] for weight in layer.weights] == [["layer", "posterior"], ["layer", "prior"]]
+
+
+def test_a_posterior_of_the_inputs_is_asked_for_with_them():
+    layer = make(posterior=posterior_of_the_inputs)
+    layer(X)
+    expected = split_normal(tf.reduce_mean(layer._posterior.layers[0](X), 0))
+    np.testing.assert_allclose(layer.posterior(X).mean(), expected.mean(), rtol=64 * EPS)

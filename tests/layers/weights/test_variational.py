@@ -271,6 +271,27 @@ def test_layers_of_one_seed_draw_the_same_and_a_layer_anew_at_each_call(name):
     assert np.all(draws[0] != draws[1])
 
 
+@pytest.mark.parametrize("name", ["DenseReparameterization", "DenseLocalReparameterization", "DenseFlipout"])
+def test_what_a_call_drew_is_kept_under_the_names_of_tfps_layers(name):
+    layer, x = make(name, **BAYESIAN_BIAS), inputs_of(name)
+    assert layer.kernel_posterior_tensor is layer.kernel_posterior_affine is layer.bias_posterior_tensor is None
+    y = layer(x)
+    q = layer.kernel_posterior.distribution
+    if name == "DenseReparameterization":
+        outputs = x @ layer.kernel_posterior_tensor
+    elif name == "DenseLocalReparameterization":
+        outputs, affine = layer.kernel_posterior_affine_tensor, layer.kernel_posterior_affine
+        np.testing.assert_allclose(affine.loc, x @ q.loc, rtol=64 * EPS, atol=64 * EPS)
+        np.testing.assert_allclose(affine.scale, np.sqrt(x**2 @ q.scale**2), rtol=64 * EPS)
+    else:  # of rows x, whose perturbations have the signs r s: their difference from the mean, up to signs
+        np.testing.assert_array_equal(layer.kernel_posterior_affine.scale, q.scale)
+        eye = layer(np.eye(4, dtype="float32"))
+        perturbed = np.abs(eye - layer.bias_posterior_tensor - q.loc)
+        np.testing.assert_allclose(perturbed, np.abs(layer.kernel_posterior_affine_tensor), atol=256 * EPS)
+        return
+    np.testing.assert_allclose(y, outputs + layer.bias_posterior_tensor, rtol=64 * EPS, atol=64 * EPS)
+
+
 @pytest.mark.parametrize("name", ["DenseLocalReparameterization", "Convolution1DFlipout"])
 def test_fit_under_xla_draws_what_eager_execution_does(name):
     losses = []
@@ -469,7 +490,8 @@ def fit_of_two_layers(name, scope):
                 else getattr(layers, name)(2, kernel_posterior_tensor_fn=tensor_fn, seed=2),
             ]
         )
-        model.compile(keras.optimizers.SGD(0.1), "mse")
+        one_device = tf.distribute.get_strategy().num_replicas_in_sync == 1
+        model.compile(keras.optimizers.SGD(0.1), "mse", run_eagerly=one_device)  # two steps: no graph pays
     x = np.random.default_rng(0).normal(size=(8, 4)).astype("float32")
     loss = model.fit(x, x[:, :2], batch_size=8, epochs=2, shuffle=False, verbose=0).history["loss"]
     return loss, [w.numpy() for w in model.trainable_variables]
