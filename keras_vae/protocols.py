@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import functools
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple, Protocol
 
 import tensorflow as tf
@@ -53,9 +53,29 @@ class Batch(NamedTuple):
 
 
 def as_batch(data: Any) -> Batch:
-    """Return x, or the tuple (x,), (x, y) or (x, y, sample_weight) of Keras, as a `Batch`."""
+    """Return examples as a `Batch`.
+
+    Args:
+        data: x, the tuple (x,), (x, y) or (x, y, sample_weight) of Keras, or the dictionary of a TFDS image set, whose
+            "image" is x and whose "label", where there is one, is y.
+
+    Raises:
+        ValueError: if a dictionary has no "image".
+
+    Example:
+
+    >>> as_batch({"image": [[0.5]], "label": [3], "id": ["a"]})
+    Batch(x=[[0.5]], y=[3], sample_weight=None)
+    """
     if isinstance(data, Batch):
         return data
+    if isinstance(data, Mapping):
+        if "image" not in data:
+            raise ValueError(
+                'x is one array. Of dictionaries those of TFDS images are taken, {"image": x, "label": y}: make x of '
+                f"what else there is, or an (x, y) of it. Received: a dictionary of {', '.join(map(repr, data))}"
+            )
+        return Batch(data["image"], data.get("label"))
     return Batch(*data) if isinstance(data, tuple | list) else Batch(data)
 
 
@@ -68,16 +88,24 @@ class LatentDraws:
         posterior: q(z|x), batch [B]; or a structure of such.
         prior: p(z), batch [] or [B]; or a structure of such.
         log_likelihood: log p(x|z), [S, B].
-        log_prior: log p(z), [S, B].
-        log_posterior: log q(z|x), [S, B].
+        estimator: The `keras_vae.objectives.Estimator` that drew z, and scores q(z|x).
     """
 
     z: Any
     posterior: Any
     prior: Any
     log_likelihood: tf.Tensor
-    log_prior: tf.Tensor
-    log_posterior: tf.Tensor
+    estimator: Any
+
+    @functools.cached_property
+    def log_prior(self) -> tf.Tensor:
+        """The log-probability log p(z), [S, B]."""
+        return latents.log_prob(self.prior, self.z)
+
+    @functools.cached_property
+    def log_posterior(self) -> tf.Tensor:
+        """The log-probability log q(z|x), [S, B], with the gradient of the estimator."""
+        return self.estimator.log_prob(self.posterior, self.z)
 
     @functools.cached_property
     def kl(self) -> dict[str, tf.Tensor]:

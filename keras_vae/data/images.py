@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import dataclasses
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -223,14 +224,20 @@ def _shuffle(dataset: tf.data.Dataset, seed: tf.Tensor) -> tf.data.Dataset:
 def as_batches(data: Any, batch_size: int, seed: Any, training: bool = True, shuffle: bool = True) -> Batches:
     """Return batches of arrays, a `Split` or an unbatched `tf.data.Dataset` of known length.
 
-    Arrays are x, or a tuple (x,), (x, y) or (x, y, sample_weight), or a `Batch`. `Batches` are returned as they are.
+    Arrays are x, or what `keras_vae.protocols.as_batch` takes. `Batches` are returned as they are.
 
     Raises:
-        ValueError: if the length of a `tf.data.Dataset` is not known, or if arrays differ in length.
+        ValueError: if the length of a `tf.data.Dataset` is not known or it has more than x, or if arrays differ in
+            length.
     """
     if isinstance(data, Batches):
         return data
     if isinstance(data, tf.data.Dataset):
+        if tf.nest.is_nested(data.element_spec):
+            raise ValueError(
+                "A tf.data.Dataset of single examples must give x alone: map it to x, or batch it and call `fit`. "
+                f"Received: element_spec={data.element_spec}"
+            )
         num_examples = int(data.cardinality())
         if num_examples < 0:
             raise ValueError(
@@ -239,7 +246,7 @@ def as_batches(data: Any, batch_size: int, seed: Any, training: bool = True, shu
             )
         data = Split(data, num_examples)
     if not isinstance(data, Split):
-        arrays = (as_batch(data) if isinstance(data, tuple) else Batch(data)).map(tf.convert_to_tensor)
+        arrays = (as_batch(data) if isinstance(data, tuple | Mapping) else Batch(data)).map(tf.convert_to_tensor)
         lengths = arrays.map(lambda part: int(part.shape[0]))
         if any(length not in (None, lengths.x) for length in lengths):
             raise ValueError(f"x, y and sample_weight must have the same length. Received: {lengths}")

@@ -25,7 +25,8 @@ def normal_entries(distribution: Any) -> tfd.Normal | None:
         return distribution.distribution
     diagonal = (tf.linalg.LinearOperatorDiag, tf.linalg.LinearOperatorIdentity, tf.linalg.LinearOperatorScaledIdentity)
     if isinstance(distribution, tfd.MultivariateNormalLinearOperator) and isinstance(distribution.scale, diagonal):
-        return tfd.Normal(distribution.mean(), distribution.stddev())
+        scale = distribution.scale.diag_part()
+        return tfd.Normal(tf.zeros_like(scale) if distribution.loc is None else distribution.loc, tf.abs(scale))
     return None
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import keras
@@ -241,8 +241,9 @@ class ObjectiveModel(keras.Model):
         """Train the model; arguments, callbacks and result as in `keras.Model.fit`, but there is no `class_weight`.
 
         x may be an array, a `keras_vae.data.Split`, a batched `tf.data.Dataset`, a `keras.utils.PyDataset` or a
-        generator of batches; batches have the size and order that they come in. `y` is handed to `train_step` with x; a
-        VAE makes no use of it. The loop is `keras_vae.training.train`, on one replica or several, in graphs or eagerly.
+        generator of batches; batches have the size and order that they come in. A dictionary of TFDS, with an "image"
+        and perhaps a "label", stands for (x, y) wherever that is taken. `y` is handed to `train_step` with x; a VAE
+        makes no use of it. The loop is `keras_vae.training.train`, on one replica or several, in graphs or eagerly.
 
         Raises:
             ValueError: if an array, or the first batch of other data, lies outside the likelihood's support, or if an
@@ -318,6 +319,10 @@ class ObjectiveModel(keras.Model):
             data = as_batched_data(data, self.seed, steps, training and shuffle, runs_on=training)
         return data
 
+    def predict_step(self, data: Any) -> tf.Tensor:
+        """Return the reconstructions of one batch."""
+        return self(as_batch(data).x, training=False)
+
     def predict(
         self,
         x: Any,
@@ -342,7 +347,7 @@ def _arrays(x: Any, y: Any, sample_weight: Any) -> Any:
     for name, value in (("y", y), ("sample_weight", sample_weight)):
         if value is not None and not _is_array(value):
             raise ValueError(f"`{name}` must be one array. Received: {name} of type {type(value).__name__}")
-    if not _is_array(x) and not isinstance(x, tuple):
+    if not _is_array(x) and not isinstance(x, tuple | Mapping):
         if y is not None or sample_weight is not None:
             raise ValueError(
                 "`y` and `sample_weight` go with arrays; other data yields them with x, as (x, y, sample_weight). "

@@ -104,6 +104,11 @@ class VAE(ObjectiveModel):
         ):
             if not isinstance(part, kind):
                 raise TypeError(f"`{name}` must be a {kind.__module__}.{kind.__name__}. Received: {name}={part!r}")
+        if (num_inputs := len(getattr(encoder, "inputs", None) or [0])) > 1:
+            raise ValueError(
+                "x is one tensor: let the encoder take one input, and join there what belongs to an example. "
+                f"Received: an encoder with {num_inputs} inputs"
+            )
         self.encoder = encoder
         self.decoder = decoder
         self.prior = prior
@@ -287,8 +292,7 @@ class VAE(ObjectiveModel):
         p_x = self.decode(tf.nest.map_structure(lambda part: tf.reshape(part, [-1, *part.shape[2:]]), z), training)
 
         def for_each_draw(part: tf.Tensor) -> tf.Tensor:
-            repeated = tf.repeat(tf.cast(part, p_x.dtype)[None], first.shape[0], axis=0)
-            return tf.reshape(repeated, tf.concat([[-1], tf.shape(part)[1:]], 0))
+            return tf.tile(tf.cast(part, p_x.dtype), [first.shape[0]] + [1] * (part.shape.rank - 1))
 
         if entry_weight is None:
             log_prob = p_x.log_prob(for_each_draw(x))
@@ -322,8 +326,7 @@ class VAE(ObjectiveModel):
             posterior=q_z,
             prior=p_z,
             log_likelihood=self.log_likelihood(batch.x, z, training=training, **weights),
-            log_prior=latents.log_prob(p_z, z),
-            log_posterior=estimator.log_prob(q_z, z),
+            estimator=estimator,
         )
 
     def call(self, x: Any, training: bool = False) -> tf.Tensor:

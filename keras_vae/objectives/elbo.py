@@ -78,9 +78,6 @@ class ELBO(Objective):
     def terms(self, draws: LatentDraws, sample_weight: tf.Tensor | None = None, step: Any = 0) -> LossTerms:
         log_likelihood = tf.reduce_mean(draws.log_likelihood, axis=0)
         beta = tf.cast(self.beta(step) if callable(self.beta) else self.beta, log_likelihood.dtype)
-        by_score = self.gradient == "score_function"
-        log_q = tf.stop_gradient(draws.log_posterior) if by_score else draws.log_posterior
-        log_ratio = log_q - draws.log_prior  # [S, B]
         if self.form == "kl":
             kl = sum(tf.reduce_sum(part, axis=list(range(1, part.shape.rank))) for part in draws.kl.values())
         elif self.form == "entropy":
@@ -88,9 +85,12 @@ class ELBO(Objective):
                 raise ValueError('The posterior has no closed form of its entropy. Received: form="entropy"')
             kl = -tf.reduce_mean(draws.log_prior, axis=0) - draws.entropy
         else:
+            by_score = self.gradient == "score_function"
+            log_q = tf.stop_gradient(draws.log_posterior) if by_score else draws.log_posterior
+            log_ratio = log_q - draws.log_prior  # [S, B]
             kl = tf.reduce_mean(log_ratio, axis=0)
         losses = -log_likelihood + beta * self.penalty(draws, kl, sample_weight)
-        if by_score:
+        if self.gradient == "score_function":
             signal = draws.log_likelihood - beta * log_ratio
             losses -= tf.reduce_mean(score_function(draws.log_posterior, signal), axis=0)
         return LossTerms.of(losses, log_likelihood, kl, sample_weight)

@@ -76,11 +76,15 @@ class _NoiseOfDraws:
 
 def _full_shape(distribution: tfd.Distribution) -> list[Any]:
     """Return batch + event shape, static where known."""
-    static = [*distribution.batch_shape, *distribution.event_shape]
-    if None not in static:
-        return static
-    dynamic = tf.concat([distribution.batch_shape_tensor(), distribution.event_shape_tensor()], 0)
-    return [dynamic[i] if size is None else size for i, size in enumerate(static)]
+    batch = _sizes(distribution.batch_shape, distribution.batch_shape_tensor)
+    return [*batch, *_sizes(distribution.event_shape, distribution.event_shape_tensor)]
+
+
+def _sizes(static: tf.TensorShape, dynamic: Callable[[], tf.Tensor]) -> list[Any]:
+    if static.is_fully_defined():
+        return static.as_list()
+    sizes = zip(static, tf.unstack(dynamic(), len(static)), strict=True)
+    return [known if known is not None else size for known, size in sizes]
 
 
 @functools.singledispatch

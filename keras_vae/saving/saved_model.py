@@ -95,9 +95,9 @@ def _function(function: Callable, *signature: tf.TensorSpec) -> Any:
 def _write(path: str | Path, functions: dict[str, Any]) -> Path:
     """Save `functions` as signatures under the next free version number, after a look at what was written."""
     module = tf.Module()
-    for name, function in functions.items():
-        setattr(module, name, function)
     signatures = {name: function.get_concrete_function() for name, function in functions.items()}
+    for name, signature in signatures.items():
+        setattr(module, name, signature)  # a tf.function would be traced again
     module.used = [variable for signature in signatures.values() for variable in signature.variables]
     signatures["serving_default"] = signatures["decode"]
 

@@ -224,23 +224,30 @@ def _functional(names):
     return keras.Model(x, outputs)
 
 
-def _fit(model, names, jit_compile):
+def _fit(model, names, **options):
     """Return the loss of every branch of a model, what it must be, and whether one step moves its kernel."""
     x = {name: DISTRIBUTIONS[name].x.astype("float32") for name in names}
     expected = {name: -np.mean(y.log_prob(x[name])) for name, y in model(cases.X).items()}
     kernels = [w for w in model.trainable_variables if w.name == "kernel"]
     before = [w.numpy() for w in kernels]
-    model.compile(keras.optimizers.SGD(1e-3), loss=dict.fromkeys(names, loss), jit_compile=jit_compile)
+    model.compile(keras.optimizers.SGD(1e-3), loss=dict.fromkeys(names, loss), **options)
     logs = model.train_on_batch(cases.X, x, return_dict=True)
     losses = [logs[f"{name}_loss" if len(names) > 1 else "loss"] for name in names]
     moved = [np.any(w.numpy() != old) for w, old in zip(kernels, before, strict=True)]
     return {name: (losses[i], expected[name], moved[i]) for i, name in enumerate(names)}
 
 
+FITS = {
+    "functional": (_functional, {"jit_compile": False}),
+    "subclassed": (Branches, {"run_eagerly": True}),
+    "xla": (Branches, {"jit_compile": True}),
+}
+
+
 @pytest.fixture(scope="module", params=["functional", "subclassed", pytest.param("xla", marks=pytest.mark.slow)])
 def fitted(request):
-    make_model = _functional if request.param == "functional" else Branches
-    return cases.all_or_each(lambda names: _fit(make_model(names), names, request.param == "xla"), NAMES)
+    make_model, options = FITS[request.param]
+    return cases.all_or_each(lambda names: _fit(make_model(names), names, **options), NAMES)
 
 
 @every_layer

@@ -10,6 +10,7 @@ import tempfile
 import keras
 import numpy as np
 import pytest
+import tensorflow as tf
 
 import keras_vae as kv
 from keras_vae import losses
@@ -77,7 +78,7 @@ root, errors = pathlib.Path(sys.argv[1]), {}
 for folder in sorted(root.glob("export*")):
     try:
         model = tf.saved_model.load(folder / "export")  # it holds the variables: without the name they are lost
-        outputs = model.serve(dict(np.load(folder / "inputs.npz")))
+        outputs = model.serve({name: tf.constant(x) for name, x in np.load(folder / "inputs.npz").items()})
         np.savez(folder / "outputs.npz", **{name: value.numpy() for name, value in outputs.items()})
         assert not any(module.startswith(("keras_vae", "tensorflow_probability")) for module in sys.modules)
     except Exception:
@@ -107,14 +108,21 @@ def _save(names, root):
 
 
 def _export(names, folder):
-    """Export one model of all names; return for each its folder, and the shape of what it gives here."""
+    """Write the graph of one model of all names; return for each its folder, and the shape of what it gives here.
+
+    Keras' `export`, which traces everything three times, is tested with single layers.
+    """
     arrays = {name: inputs_of(name) for name in names}
     inputs = {name: keras.Input(x.shape[1:], name=name) for name, x in arrays.items()}
-    # Of layers, not of models, of which Keras traces each again when it exports the whole.
     model = keras.Model(inputs, {name: cases.output_of(name, x) for name, x in inputs.items()})
-    model.export(folder / "export", verbose=False)
+    specs = {name: tf.TensorSpec([None, *x.shape[1:]]) for name, x in arrays.items()}
+    module = tf.Module()
+    module.variables_of_model = [variable.value for variable in model.variables]
+    graph = tf.function(lambda x: {name: tf.identity(y) for name, y in model(x).items()}, autograph=False)
+    module.serve = graph.get_concrete_function(specs)
+    tf.saved_model.save(module, str(folder / "export"))
     np.savez(folder / "inputs.npz", **arrays)
-    return {name: (folder, y.shape) for name, y in model(arrays).items()}
+    return {name: (folder, y.shape) for name, y in module.serve.structured_outputs.items()}
 
 
 @pytest.fixture(scope="module")
@@ -148,5 +156,5 @@ def test_an_exported_model_runs_without_this_package(name, written):
     folder, shape = result_of(exports, name)
     assert folder.name not in errors, errors[folder.name]
     outputs = np.load(folder / "outputs.npz")[name]
-    assert outputs.shape == shape
+    assert shape.is_compatible_with(outputs.shape)
     assert np.all(np.isfinite(outputs))

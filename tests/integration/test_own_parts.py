@@ -24,7 +24,7 @@ def trained(tmp_path_factory):
     keras.utils.set_random_seed(0)
     vae = own_parts.make_vae()
     before = [variable.numpy() for variable in vae.prior.trainable_variables]
-    vae.compile(keras.optimizers.Adam(0.01))
+    vae.compile(keras.optimizers.Adam(0.01), jit_compile=False)
     history = vae.fit(X, batch_size=50, epochs=20, verbose=0).history
     file = tmp_path_factory.mktemp("own") / "vae.keras"
     vae.save(file)

@@ -30,7 +30,7 @@ from keras_vae.posteriors import POSTERIORS
     ],
 )
 def test_parts_by_name(network, likelihood, family):
-    vae = kv.VAE.for_images((7, 5, 3), 4, likelihood, network, hidden=(4, 6), num_levels=6)
+    vae = kv.VAE.for_images((7, 5, 3), 4, likelihood, network, hidden=(4,), num_levels=6)
     p_x = vae.decode([[0.0] * 4])
     assert isinstance(p_x.distribution, family)
     assert (vae.event_shape, vae.latent_dim) == ((7, 5, 3), 4)

@@ -164,29 +164,3 @@ def test_an_unbuilt_model_is_refused(make_vae, tmp_path):
     )
     with pytest.raises(ValueError, match="Only a built model can be exported"):
         vae.export(tmp_path)
-
-
-LOAD = """
-import sys
-import keras
-import keras_vae
-import numpy as np
-vae = keras.saving.load_model(sys.argv[1])
-x = np.load(sys.argv[2])
-np.savez(sys.argv[3], elbo=vae.elbo(x, seed=4), sample=vae.sample(6, seed=5), predict=vae.predict(x, verbose=0))
-"""
-
-
-def test_saved_model_loads_in_a_fresh_process_with_safe_mode_on(make_vae, binary_images, tmp_path):
-    vae = make_vae(objective=kv.objectives.ELBO(beta=0.5))
-    vae.compile(keras.optimizers.Adam(0.01), jit_compile=False)
-    vae.fit(binary_images, verbose=0)
-    vae.save(tmp_path / "vae.keras")
-    np.save(tmp_path / "x.npy", binary_images)
-    script = [sys.executable, "-c", LOAD, tmp_path / "vae.keras", tmp_path / "x.npy", tmp_path / "answers.npz"]
-    run = subprocess.run([str(part) for part in script], capture_output=True, text=True, check=False)
-    assert run.returncode == 0, run.stderr[-2000:]
-    answers = np.load(tmp_path / "answers.npz")
-    np.testing.assert_array_equal(answers["elbo"], vae.elbo(binary_images, seed=4))
-    np.testing.assert_array_equal(answers["sample"], vae.sample(6, seed=5))
-    np.testing.assert_allclose(answers["predict"], vae.predict(binary_images, verbose=0), rtol=1e-6)

@@ -46,7 +46,7 @@ def test_another_keras_model_reports_the_steps_of_the_execution():
 
 def test_nothing_is_reported_when_all_goes_well(make_vae, binary_images):
     vae, guard = make_vae(), kv.training.StopOnNonFinite()
-    vae.compile("adam", jit_compile=False)
+    vae.compile("sgd", jit_compile=False)
     vae.fit(binary_images, epochs=2, callbacks=[guard], verbose=0)
     assert guard.message is None
 
@@ -74,7 +74,7 @@ def test_progress_bar_shows_steps_and_metrics_on_a_terminal_only(make_vae, binar
     screen = stream()
     monkeypatch.setattr(sys, "stderr", screen)
     vae = make_vae()
-    vae.compile("adam", jit_compile=False)
+    vae.compile("sgd", jit_compile=False)
     bar = kv.training.ProgressBar()
     kv.training.train(vae, binary_images, 2, batch_size=100, callbacks=[bar], verbose=0, validation_data=binary_images)
     text = screen.getvalue()
