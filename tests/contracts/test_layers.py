@@ -32,6 +32,7 @@ def close(actual, expected):
 @every_layer
 def test_the_output_has_the_shape_of_the_documentation(name, batch_size):
     model, x = model_of(name), inputs_of(name, batch_size)
+    model.compile(run_eagerly=True)
     leading = 3 if name == "VariableLayer" else batch_size
     assert model(x).shape == (leading, *LAYERS[name].output_shape)
     assert model.output_shape[1:] == LAYERS[name].output_shape

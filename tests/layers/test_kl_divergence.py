@@ -166,14 +166,15 @@ def test_minus_the_gradient_is_that_of_the_closed_form(kind):
 # In models.
 
 
-def vae(kind, jit_compile=False, **kwargs):
+def vae(kind, jit_compile=False, run_eagerly=False, **kwargs):
     """Return a compiled VAE of dense layers: its loss is the negative ELBO."""
     keras.utils.set_random_seed(1)
     encoder = keras.Sequential([keras.Input((3,)), keras.layers.Dense(4, name="q"), *posterior(kind, **kwargs)])
     x = keras.Input((3,))
     p_x = MultivariateNormalDiag(3)(keras.layers.Dense(6, name="p")(encoder(x)))
     model = keras.Model(x, p_x)
-    model.compile(keras.optimizers.SGD(0.1), loss=NegativeLogLikelihood(), jit_compile=jit_compile)
+    options = {"jit_compile": jit_compile, "run_eagerly": run_eagerly}
+    model.compile(keras.optimizers.SGD(0.1), loss=NegativeLogLikelihood(), **options)
     return model
 
 
@@ -204,7 +205,8 @@ def test_xla_computes_the_same_loss():
 
 
 def test_the_layer_and_the_regularizer_train_a_model_alike():
-    histories = [vae(kind).fit(X, X, batch_size=7, epochs=5, verbose=0).history["loss"] for kind in KINDS]
+    models = [vae(kind, run_eagerly=True) for kind in KINDS]
+    histories = [model.fit(X, X, batch_size=7, epochs=5, verbose=0).history["loss"] for model in models]
     np.testing.assert_array_equal(*histories)
     assert histories[0][-1] < histories[0][0]
 
@@ -231,7 +233,8 @@ def train_with_two_divergences(convert):
     _, add_loss = posterior("add_loss", LearnedNormal(), convert, use_exact_kl=True, weight=schedule)
     (q_z,) = posterior("regularizer", LearnedNormal(), convert, weight=0.5)
     model = keras.Sequential([keras.Input((3,)), keras.layers.Dense(4, kernel_initializer="zeros"), q_z, add_loss])
-    model.compile(keras.optimizers.SGD(0.05), loss=NegativeLogLikelihood())
+    one_device = tf.distribute.get_strategy().num_replicas_in_sync == 1
+    model.compile(keras.optimizers.SGD(0.05), loss=NegativeLogLikelihood(), run_eagerly=one_device)
     fit = model.fit(X[:6], X[:6, :2], batch_size=6, epochs=3, shuffle=False, verbose=0)
     weights = np.concatenate([w.numpy().ravel() for w in model.trainable_variables])
     return [*fit.history["loss"], *weights, add_loss.iterations.numpy()]
@@ -348,7 +351,7 @@ def test_a_schedule_counts_the_batches_of_fit_and_nothing_else(kind):
     ids=["prior", "sequential"],
 )
 def test_a_learned_prior_is_trained_and_saved_with_the_model(kind, make, tmp_path):
-    model = vae(kind, distribution_b=make(), use_exact_kl=True, convert="mean")
+    model = vae(kind, distribution_b=make(), use_exact_kl=True, convert="mean", run_eagerly=True)
     (weight,) = kl_layer(model.layers[1]).distribution_b.trainable_variables
     assert any(weight is w for w in model.trainable_variables)
     before = weight.numpy()

@@ -162,7 +162,9 @@ def test_the_value_is_a_sample_that_the_seed_decides():
 
 def test_fit_lowers_the_variational_loss():
     model = keras.Sequential([keras.Input((1,)), layer(3)])
-    model.compile(keras.optimizers.Adam(0.05), loss=lambda y, functions: functions.variational_loss(y), run_eagerly=True)
+    model.compile(
+        keras.optimizers.Adam(0.05), loss=lambda y, functions: functions.variational_loss(y), run_eagerly=True
+    )
     before = [w.numpy() for w in model.trainable_variables]
     assert len(before) == 7  # mean, noise, points, loc, scale, and the two of the kernel
     losses = model.fit(X, Y, batch_size=len(X), epochs=5, verbose=0).history["loss"]

@@ -191,8 +191,10 @@ def test_the_posterior_follows_its_weights(name, posterior_fn):
     np.testing.assert_allclose(layer.losses[0], kl_to_standard_normal(layer.kernel_posterior), rtol=16 * EPS)
 
 
-@pytest.mark.parametrize("run_eagerly", [True, False], ids=["eager", "graph"])
-@pytest.mark.parametrize("name", ONE_OF_EACH_ESTIMATOR)
+@pytest.mark.parametrize(
+    ("name", "run_eagerly"),
+    [*((name, True) for name in ONE_OF_EACH_ESTIMATOR), ("DenseFlipout", False), ("DenseReparameterization", False)],
+)
 def test_fit_moves_every_weight_and_the_posterior_with_them(name, run_eagerly):
     layer = make(name, kernel_posterior_fn=scaled_normal, **BAYESIAN_BIAS)
     model = keras.Sequential([keras.Input(LAYERS[name][1]), layer, keras.layers.Flatten()])
