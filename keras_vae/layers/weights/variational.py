@@ -73,9 +73,10 @@ class WeightDistribution:
             return tf.convert_to_tensor(weight)
 
         with tf.GradientTape() as tape:
-            self._make_fn(*self._arguments, add_variable)
+            made = self._make_fn(*self._arguments, add_variable)
         own = {id(weight.value) for weight in weights}
         watched = () if tf.distribute.has_strategy() else tape.watched_variables()  # there they are parts of others
+        watched = (*watched, *getattr(made, "trainable_variables", ()))  # those that were not read
         if lost := sorted(variable.name for variable in watched if id(variable) not in own):
             raise ValueError(
                 f"`{name}_fn` makes variables of its own, which Keras would neither train nor save: make them with its "

@@ -1,0 +1,57 @@
+"""Long evaluations show how far they are, on a terminal alone."""
+
+import io
+
+import numpy as np
+import pytest
+
+from keras_vae import evaluation
+from keras_vae.evaluation import progress
+
+
+class Stream(io.StringIO):
+    """What a bar is written to, a terminal or a file."""
+
+    def __init__(self, is_terminal):
+        super().__init__()
+        self.is_terminal = is_terminal
+
+    def isatty(self):
+        return self.is_terminal
+
+
+@pytest.fixture(scope="module")
+def vae(make_vae):
+    vae = make_vae()
+    vae.compile(jit_compile=False)
+    return vae
+
+
+EVALUATIONS = {
+    "ELBO": lambda vae, x: evaluation.evaluate(vae, x, batch_size=2),
+    "log p(x)": lambda vae, x: evaluation.log_marginal(vae, x, num_samples=2),
+    "annealing": lambda vae, x: evaluation.annealed_log_marginal(vae, x, num_chains=2, num_steps=2, batch_size=2),
+    "aggregate posterior": lambda vae, x: evaluation.decompose(vae, x, batch_size=2),
+}
+
+
+@pytest.mark.parametrize("name", EVALUATIONS)
+def test_a_bar_counts_the_batches_on_a_terminal_and_is_silent_elsewhere(vae, name, monkeypatch):
+    monkeypatch.setattr(progress, "_SECONDS_BEFORE", 0)
+    x = (np.random.default_rng(0).random((6, 4, 4, 1)) < 0.5).astype("float32")
+    written = []
+    for is_terminal in (True, False):
+        stream = Stream(is_terminal)
+        monkeypatch.setattr("sys.stderr", stream)
+        EVALUATIONS[name](vae, x)
+        written.append(stream.getvalue())
+    assert f"{name}:" in written[0]
+    assert "| 0/" in written[0]
+    assert written[1] == ""
+
+
+def test_what_is_done_within_seconds_has_no_bar(monkeypatch):
+    stream = Stream(is_terminal=True)
+    monkeypatch.setattr("sys.stderr", stream)
+    assert list(progress.progress(range(3), 3, "ELBO")) == [0, 1, 2]
+    assert "ELBO" not in stream.getvalue()
