@@ -69,14 +69,15 @@ def as_batch(data: Any) -> Batch:
     """
     if isinstance(data, Batch):
         return data
-    if isinstance(data, Mapping):
-        if "image" not in data:
-            raise ValueError(
-                'x is one array. Of dictionaries those of TFDS images are taken, {"image": x, "label": y}: make x of '
-                f"what else there is, or an (x, y) of it. Received: a dictionary of {', '.join(map(repr, data))}"
-            )
-        return Batch(data["image"], data.get("label"))
-    return Batch(*data) if isinstance(data, tuple | list) else Batch(data)
+    batch = Batch(*data) if isinstance(data, tuple | list) else Batch(data)
+    if not isinstance(batch.x, Mapping):
+        return batch
+    if "image" not in batch.x:
+        raise ValueError(
+            'x is one array. Of dictionaries those of TFDS images are taken, {"image": x, "label": y}: make x of '
+            f"what else there is, or an (x, y) of it. Received: a dictionary of {', '.join(map(repr, batch.x))}"
+        )
+    return batch._replace(x=batch.x["image"], y=batch.x.get("label") if batch.y is None else batch.y)
 
 
 @dataclasses.dataclass(frozen=True)

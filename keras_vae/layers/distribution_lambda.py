@@ -137,10 +137,14 @@ class DistributionLambda(replicas.ReplicaLayer):
         def call() -> DistributionTensor:
             return self.call(*keras.tree.map_structure(_symbolic, args), **keras.tree.map_structure(_symbolic, kwargs))
 
-        graph = tf.function(lambda: tf.convert_to_tensor(call()), autograph=False)
-        with keras.StatelessScope():  # the seed that is next in this trace shall not be seen outside of it
-            value = graph.get_concrete_function().structured_outputs
-        output = keras.KerasTensor(value.shape, value.dtype.name)
+        # The seed that is next in this trace shall not be seen outside of it.
+        with keras.StatelessScope(), tf.__internal__.FuncGraph("output_spec").as_default():
+            y = call()
+            shape = y.batch_shape.concatenate(y.event_shape) if self.convert_to_tensor_fn == "sample" else None
+            if shape is None or shape.rank is None:  # that of a sample is known without drawing one
+                y = y.value()
+                shape = y.shape
+            output = keras.KerasTensor(shape, y.dtype.name)
         output._distribution = call  # for a layer that takes it
         return output
 

@@ -323,7 +323,9 @@ def test_what_does_not_suit_the_data_is_refused(unchanged, x, data, options, mes
 
 
 def test_other_dictionaries_are_refused_with_what_is_taken(unchanged, x):
-    for data in ({"x": x, "c": x}, tf.data.Dataset.from_tensor_slices({"x": x, "c": x}).batch(32)):
+    both = {"x": x, "c": x}
+    sets = (tf.data.Dataset.from_tensor_slices(parts).batch(32) for parts in (both, (both, x[:, 0])))
+    for data in (both, (both, x[:, 0]), *sets):
         with pytest.raises(ValueError, match=r'\{"image": x, "label": y\}.* Received: a dictionary of \'x\', \'c\''):
             unchanged.fit(data, verbose=0)
 

@@ -75,8 +75,10 @@ class AutoregressiveTransform(DistributionLambda):
 
     def compute_output_spec(self, inputs: keras.KerasTensor, **kwargs: Any) -> keras.KerasTensor:
         """Return shape and dtype of the concretisation; a normal distribution stands for the input."""
-        normal = DistributionLambda(lambda loc: self.distribution(tfd.MultivariateNormalDiag(loc)), self._concretise)
-        return normal.compute_output_spec(inputs)
+        normal = DistributionLambda(
+            lambda loc: self.distribution(tfd.MultivariateNormalDiag(loc)), self.convert_to_tensor_fn
+        )
+        return normal.compute_output_spec(keras.KerasTensor(inputs.shape, inputs.dtype))
 
     def get_config(self) -> dict[str, Any]:
         return {**super().get_config(), "made": keras.saving.serialize_keras_object(self.made)}
