@@ -524,7 +524,8 @@ def test_every_named_argument_is_an_attribute_and_in_the_config_under_its_value(
 
 @pytest.mark.parametrize("name", LAYERS)
 def test_config_is_json(name):
-    json.dumps(make(name).get_config())
+    config = make(name).get_config()
+    assert json.loads(json.dumps(config)).keys() == config.keys()
 
 
 @pytest.mark.parametrize("name", LAYERS)

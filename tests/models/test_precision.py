@@ -49,3 +49,5 @@ def test_an_objective_with_a_schedule_and_free_bits_holds_float64(float64):
     vae = kv.VAE.for_images((4, 4, 1), 2, hidden=(8,), objective=objective, seed=0)
     vae.compile("sgd", jit_compile=False)
     assert np.isfinite(vae.fit(X, verbose=0).history["loss"][0])
+    terms = vae.objective(vae, X, seed=0)
+    assert {terms.loss.dtype, terms.loss_per_example.dtype, terms.kl.dtype} == {tf.float64}
