@@ -1,4 +1,4 @@
-"""What an error tells the user to do, works: each call that is refused, and the remedy that its words name."""
+"""Each error message here names a remedy: the test provokes the error, and then does what the message says."""
 
 import keras
 import numpy as np

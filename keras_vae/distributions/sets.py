@@ -48,7 +48,7 @@ class Support:
 
     @property
     def is_known(self) -> bool:
-        """Whether the set was told; where it was not, only a log-probability says what can be scored."""
+        """Whether the set is known. Where it is not, data must be checked by its log-probability."""
         return self != UNKNOWN
 
     def entries(self, x: np.ndarray) -> np.ndarray:
