@@ -4,7 +4,6 @@ The Philox generator's bits are turned into floats here, as TensorFlow's own flo
 under XLA, even with `alg="philox"`.
 
 References:
-    Salmon et al. (2011), "Parallel random numbers: as easy as 1, 2, 3" (the Philox generator).
     Box & Muller (1958), "A note on the generation of random normal deviates".
 """
 
@@ -16,6 +15,7 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
+from keras_vae.random.philox import Use, philox
 from keras_vae.random.streams import as_seed
 
 __all__ = ["normal", "uniform"]
@@ -55,8 +55,7 @@ def normal(shape: Any, seed: Any, first_row: Any = 0, dtype: Any = tf.float32) -
 def uniform(shape: Any, seed: Any, first_row: Any = 0, dtype: Any = tf.float32) -> tf.Tensor:
     """Draw uniform noise in [0, 1), row-wise; arguments and result as in `normal`.
 
-    The seed gives Philox its key. Its counter numbers blocks of 128 random bits, of which every row owns a
-    whole number. The bits become floats here, as TensorFlow's float kernels do it another way under XLA.
+    The seed is Philox's key. Its counter numbers blocks of 128 random bits, of which every row owns a whole number.
     """
     dtype = tf.as_dtype(dtype)
     if dtype not in _UNSIGNED:
@@ -65,15 +64,8 @@ def uniform(shape: Any, seed: Any, first_row: Any = 0, dtype: Any = tf.float32) 
     seed, bits = as_seed(seed), 8 * dtype.size
     row_size = int(np.prod(shape[1:]))
     blocks_per_row = -(-row_size * bits // 128)
-    key = tf.random.stateless_uniform([1], seed, minval=None, maxval=None, dtype=tf.uint64, alg="philox")
-    first_block = tf.cast(first_row, tf.uint64) * tf.constant(blocks_per_row, tf.uint64)
-    words = tf.raw_ops.StatelessRandomUniformFullIntV2(
-        shape=[shape[0], blocks_per_row * 128 // bits],
-        key=key,
-        counter=tf.stack([first_block, tf.zeros([], tf.uint64)]),
-        alg=tf.random.Algorithm.PHILOX.value,
-        dtype=unsigned,
-    )
+    row = first_row if isinstance(first_row, int) else tf.cast(first_row, tf.int64)
+    words = philox([shape[0], blocks_per_row * 128 // bits], seed, row * blocks_per_row, Use.NOISE, unsigned)
     leading = tf.bitwise.right_shift(words[:, :row_size], tf.constant(bits - mantissa_bits, unsigned))
     unit = tf.cast(tf.bitcast(leading, signed), dtype) * 2.0**-mantissa_bits
     return tf.reshape(unit, shape)

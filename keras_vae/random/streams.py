@@ -9,6 +9,8 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+from keras_vae.random.philox import Use, philox
+
 __all__ = ["Noise", "Stream", "as_noise", "as_seed", "fold_in"]
 
 
@@ -114,8 +116,11 @@ def as_seed(seed: Any) -> tf.Tensor:
 
 
 def fold_in(seed: Any, *data: Any) -> tf.Tensor:
-    """Return the seed numbered `data` below `seed`, int32[2]; callers outside this folder use `Noise.of`."""
+    """Return the seed numbered `data` below `seed`, int32[2]; callers outside this folder use `Noise.of`.
+
+    It is the first 64 bits of the Philox block of that number, whose key is `seed`.
+    """
     seed = as_seed(seed)
     for number in data:
-        seed = tf.random.experimental.stateless_fold_in(seed, tf.cast(number, tf.int32), alg="philox")
+        seed = philox([2], seed, number, Use.SEEDS, tf.int32)
     return seed

@@ -39,7 +39,7 @@ def test_learned_noise_grows_with_x_and_predicts_better_than_fixed_noise(figure)
         assert scores[case]["right"] > 1.5 * scores[case]["left"]
         assert scores[case]["log-density"] > scores["none"]["log-density"] + 1
     assert scores["none"]["left"] == pytest.approx(1.0)  # the scale is fixed
-    assert scores["epistemic"]["right"] > 1.01  # and the weights' spread comes on top
+    assert math.sqrt(scores["epistemic"]["right"] ** 2 - 1) > 0.05  # and the weights' spread comes on top
 
 
 def test_the_gaussian_process_covers_new_points(figure):
@@ -65,7 +65,7 @@ def test_naive_monte_carlo_fails_as_the_latent_dimension_grows_and_does_not_repo
     scores = why_an_encoder.main(latent_dims=(1, 12), **sizes, figure=figure)
     naive, importance = scores[12]["prior"], scores[12]["posterior"]
     assert naive["absolute error"] > 10 * max(naive["reported standard error"], importance["absolute error"])
-    assert naive["bias"] == pytest.approx(-naive["absolute error"])  # always below
+    assert (naive["bias"] + naive["absolute error"]) / 2 < 1  # mean nats above the truth: Markov's inequality
     assert naive["effective sample size"] < 2 < importance["effective sample size"]
     for of in scores[1].values():  # where both can be trusted
         assert of["absolute error"] < 2 * of["reported standard error"]

@@ -67,7 +67,11 @@ def test_no_two_rows_share_uniform_noise(dtype, row_size):
 
 def philox(counter, key):
     """Return the four words of 32 bits of Philox 4x32-10 (Salmon et al. 2011, Sec. 3.3) in Python integers."""
-    c, k, mask = [counter & 0xFFFFFFFF, counter >> 32, 0, 0], [key & 0xFFFFFFFF, key >> 32], 0xFFFFFFFF
+    c, k, mask = (
+        [counter >> 32 * i & 0xFFFFFFFF for i in range(4)],
+        [int(word) & 0xFFFFFFFF for word in key],
+        0xFFFFFFFF,
+    )
     for _ in range(10):
         low, high = 0xD2511F53 * c[0], 0xCD9E8D57 * c[2]
         c = [(high >> 32) ^ c[1] ^ k[0], high & mask, (low >> 32) ^ c[3] ^ k[1], low & mask]
@@ -79,15 +83,23 @@ def philox(counter, key):
 @pytest.mark.parametrize("row_size", [1, 4, 5, 9])
 def test_uniform_noise_is_philox_of_the_block_whose_number_the_row_decides(row_size, first_row):
     """Every row owns the least whole number of blocks of 128 bits; the leading 24 (53) bits of a word are kept."""
-    key = tf.random.stateless_uniform([1], random.as_seed(7), None, None, tf.uint64, alg="philox")
     for dtype, bits in (("float32", 24), ("float64", 53)):
         blocks = -(-row_size * (1 if dtype == "float32" else 2) // 4)
         first_block = first_row * blocks
-        low = [word for i in range(first_block, first_block + 2 * blocks) for word in philox(i, int(key[0]))]
+        low = [word for i in range(first_block, first_block + 2 * blocks) for word in philox(i, random.as_seed(7))]
         whole = low if dtype == "float32" else [a | b << 32 for a, b in zip(low[::2], low[1::2], strict=True)]
         drop = (32 if dtype == "float32" else 64) - bits
         expected = np.array([(word >> drop) * 2.0**-bits for word in whole], dtype).reshape(2, -1)[:, :row_size]
         np.testing.assert_array_equal(random.uniform([2, row_size], 7, first_row, dtype), expected)
+
+
+@pytest.mark.parametrize("number", [0, 3, 2**40, random.Stream.POSTERIOR])
+@pytest.mark.parametrize("seed", [7, 2**40 + 5])
+def test_the_seed_below_a_seed_is_philox_of_the_block_of_its_number_among_those_that_no_noise_has(seed, number):
+    expected = np.array(philox(int(number) % 2**64 | 1 << 64, random.as_seed(seed))[:2], "uint32")
+    for given in (number, tf.constant(int(number), tf.int64)):
+        child = random.as_noise(seed).of(given).seed
+        np.testing.assert_array_equal(np.asarray(child).astype("uint32"), expected)
 
 
 def test_normal_noise_is_box_muller_of_the_uniform_noise():

@@ -13,7 +13,6 @@ import tensorflow as tf
 
 from keras_vae import random
 from keras_vae.layers.initializers import keras_initializer
-from keras_vae.random.streams import fold_in
 from keras_vae.registration import register
 
 __all__ = ["AutoregressiveNetwork"]
@@ -163,12 +162,19 @@ class AutoregressiveNetwork(keras.layers.Layer):
             mask.shape, masked, regularizer=self.kernel_regularizer, constraint=self.kernel_constraint, name=name
         )
 
+    def _uniform(self, k: int, units: int) -> np.ndarray:
+        """Return the uniform draws of the masks' k-th layer.
+
+        Masks are not saved, so what files hold depends on these very draws: their keys are TensorFlow's, as they were
+        when the first files were written.
+        """
+        seed = tf.random.experimental.stateless_fold_in(random.as_seed(self.seed), k, alg="philox")
+        key = tf.random.stateless_uniform([], seed, None, None, tf.uint64, alg="philox")
+        return np.asarray(random.uniform([units], tf.bitcast(key, tf.int32)))
+
     def _degrees(self, size: int) -> list[np.ndarray]:
         """Return the degrees of the inputs, and of the units of each hidden layer (Germain et al., Sec. 4)."""
-        uniform = [  # of all that the layer's seed is for; masks are not saved, so files depend on these very keys
-            np.asarray(random.uniform([units], fold_in(self.seed, k)))
-            for k, units in enumerate([size, *self.hidden_units])
-        ]
+        uniform = [self._uniform(k, units) for k, units in enumerate([size, *self.hidden_units])]
         orders = {
             "left-to-right": np.arange(1, size + 1),
             "right-to-left": np.arange(size, 0, -1),
