@@ -9,7 +9,8 @@ import keras_vae as kv
 
 ROOT = Path(__file__).parents[1]
 BLOCK = re.compile(r"```python\n(.*?)```", flags=re.DOTALL)
-EXAMPLES = BLOCK.findall((ROOT / "README.md").read_text())
+README = (ROOT / "README.md").read_text()
+EXAMPLES = BLOCK.findall(README)
 PAGES = [path for path in sorted((ROOT / "docs").glob("*.md")) if BLOCK.search(path.read_text())]
 
 
@@ -25,8 +26,16 @@ def test_example_runs(example, tmp_path, monkeypatch):
     exec(compile(example, "README.md", "exec"), {"__name__": "readme"})
 
 
-def test_there_is_an_example_for_each_kind_of_user():
+def test_there_is_an_example_for_each_kind_of_user_and_a_page_of_them():
+    with_example = [section.partition("\n")[0] for section in README.split("\n## ") if BLOCK.search(section)]
+    assert with_example == [
+        "Fit in your own script",
+        "Evaluate",
+        "Export for serving",
+        "Reuse the layers in another Keras model",
+    ]
     assert len(EXAMPLES) == 6
+    assert PAGES
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)

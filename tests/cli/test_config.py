@@ -4,15 +4,31 @@ import typing
 import pytest
 import yaml
 
-from keras_vae.cli.config import Config, LossConfig, ModelConfig, parse_config
+from keras_vae.cli.config import (
+    Config,
+    DataConfig,
+    LossConfig,
+    ModelConfig,
+    RunConfig,
+    TrainingConfig,
+    parse_config,
+)
 from keras_vae.likelihoods import LIKELIHOODS
 from keras_vae.networks import NETWORKS
 from keras_vae.posteriors import POSTERIORS
 
 
 def test_every_value_survives_the_way_to_a_dictionary_and_back():
-    config = Config(model=ModelConfig(likelihood="categorical", hidden=(3, 4)), loss=LossConfig(beta=0.5))
-    assert Config.from_dict(config.to_dict()) == config
+    config = Config(
+        DataConfig(image_size=8),
+        ModelConfig(likelihood="categorical", hidden=(3, 4)),
+        LossConfig(beta=0.5),
+        TrainingConfig(epochs=3),
+        RunConfig("name"),
+    )
+    values = config.to_dict()
+    assert values == {section: vars(settings) for section, settings in vars(config).items()}
+    assert Config.from_dict(values) == config
 
 
 def test_what_is_left_out_keeps_its_default():

@@ -49,6 +49,7 @@ def test_the_objective_is_the_one_that_is_named(options, expected):
 def test_the_stages_of_burda_take_three_times_as_many_epochs_each_and_end_at_a_tenth():
     schedule = learning_rate(TrainingConfig(learning_rate=1e-3, schedule="burda"), num_steps=3280)
     all_rates = tf.function(lambda: tf.map_fn(schedule, tf.range(3280), fn_output_signature=tf.float32))()
+    assert np.all(np.diff(all_rates) <= 0)
     rates, lengths = np.unique(all_rates, return_counts=True)
     np.testing.assert_array_equal(lengths[::-1], 3 ** np.arange(8))
     np.testing.assert_allclose(rates[::-1], 1e-3 * 10 ** (-np.arange(8) / 7), rtol=1e-6)

@@ -56,8 +56,12 @@ def test_names_are_registered_under_the_name_of_the_package(name):
 @pytest.mark.parametrize("name", cases.present([*cases.DISTRIBUTIONS, *cases.LAYERS]))
 def test_the_variant_changes_an_argument_from_its_default(name):
     arguments, variant = cases.CASES[name].arguments(), cases.CASES[name].variant()
-    parameters = inspect.signature(getattr(layers, name).__init__).parameters
+    defaults = {
+        parameter.name: parameter.default
+        for cls in reversed(getattr(layers, name).mro())
+        for parameter in inspect.signature(cls.__init__).parameters.values()
+    }
     added = set(variant) - set(arguments)
     assert added
-    for key in added & set(parameters):
-        assert variant[key] != parameters[key].default, key
+    for key in added:
+        assert variant[key] != defaults[key], key

@@ -101,9 +101,9 @@ def test_every_argument_is_an_attribute_and_in_the_config(name):
 @every_prior
 def test_a_step_of_fit_trains_every_weight_of_a_prior(name):
     vae = vae_of(name)
-    before = [variable.numpy() for variable in vae.prior.trainable_variables]
+    before = [variable.numpy() for variable in vae.prior.weights]
     vae.fit(X, batch_size=40, verbose=0)
-    for variable, old in zip(vae.prior.trainable_variables, before, strict=True):
+    for variable, old in zip(vae.prior.weights, before, strict=True):
         assert np.all(np.isfinite(variable))
         assert np.any(variable.numpy() != old), variable.path
 

@@ -18,11 +18,13 @@ def test_digits_are_1797_images_of_17_levels_in_disjoint_splits():
     assert data.event_shape == (8, 8, 1)
     assert len(set.union(*map(rows, splits))) == sum(len(rows(split)) for split in splits)
     assert max(np.max(split.images) for split in splits) == 16
+    assert data.pixels.num_levels == 17
 
 
 def test_splits_are_always_the_same():
     a, b = kv.data.load("digits"), kv.data.load("digits")
-    np.testing.assert_array_equal(a.test.images, b.test.images)
+    for split in ("train", "validation", "test"):
+        np.testing.assert_array_equal(getattr(a, split).images, getattr(b, split).images)
 
 
 def test_labels_stay_with_their_images():

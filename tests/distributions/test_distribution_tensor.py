@@ -58,7 +58,7 @@ def test_a_scalar_becomes_a_python_number():
     assert float(y) == 2.0
     assert int(y) == 2
     assert bool(y) is True
-    assert f"{float(y):g}" == "2"
+    assert bool(DistributionTensor(tfd.Normal(0.0, 1.0), lambda d: d.mean())) is False
 
 
 @pytest.mark.parametrize(
@@ -380,13 +380,14 @@ OPERATORS = ["add", "sub", "mul", "truediv", "floordiv", "mod", "pow", "matmul",
 def test_numpy_on_the_left_gives_a_tensor_with_its_gradient(name):
     x = tf.constant([[1.5, 2.5], [3.5, 4.5]])
     array, function = np.full((2, 2), 2.0, "float32"), getattr(operator, name)
-    with tf.GradientTape() as tape:
+    with tf.GradientTape(persistent=True) as tape:
         tape.watch(x)
         y = function(array, DistributionTensor(tfd.Normal(x, 1.0), lambda d: d.mean()))
+        plain = function(tf.constant(array), x)
     assert tf.is_tensor(y)
     np.testing.assert_allclose(y, function(array, x.numpy()), rtol=1e-6)
     if name not in ("floordiv", "lt", "le", "gt", "ge"):
-        assert np.any(tape.gradient(y, x) != 0)
+        np.testing.assert_allclose(tape.gradient(y, x), tape.gradient(plain, x), rtol=1e-6)
 
 
 @pytest.mark.parametrize(

@@ -207,6 +207,7 @@ def test_own_samples_of_rounded_logistics_are_levels_with_their_frequencies():
     """Within 4 standard errors."""
     d = QuantizedLogistic(0.3, 0.4, 5)
     x = np.asarray(d.sample(10_000, seed=(0, 1)))
+    np.testing.assert_array_equal(np.unique(x), np.arange(5))
     frequency = np.bincount(x.astype(int), minlength=5) / len(x)
     probs = np.asarray(d.prob(np.arange(5.0, dtype="float32")))
     assert np.all(np.abs(frequency - probs) < 4 * np.sqrt(probs * (1 - probs) / len(x)))

@@ -37,7 +37,8 @@ def test_a_relaxation_is_that_of_tfp_off_the_corners():
     [
         QuantizedLogistic(f64([0.0, 0.5]), f64([1.0, 2.0]), 5),
         MixtureOfOneHotCategorical(
-            tfd.Categorical(logits=f64(LEVEL_LOGITS[:2, :2])), tfd.OneHotCategorical(logits=f64(np.ones((2, 2, 1))))
+            tfd.Categorical(logits=f64(LEVEL_LOGITS[:2, :2])),
+            tfd.OneHotCategorical(logits=f64(LEVEL_LOGITS[2:].reshape(2, 2, 5))),
         ),
         RelaxedOneHotCategorical(f64(0.5), logits=f64(LEVEL_LOGITS[:2])),
     ],

@@ -62,8 +62,9 @@ def test_evaluation_gives_the_elbo_and_a_log_likelihood_above_it(trained):
     vae, file, _, _ = trained
     loaded = keras.saving.load_model(file)
     estimates = kv.evaluation.evaluate(loaded, X, num_samples=10)
-    elbo = vae.elbo(X, num_samples=10, seed=0).numpy()
-    assert estimates["elbo"].mean == pytest.approx(elbo.mean(), abs=4 * estimates["elbo"].standard_error)
+    seed = kv.random.as_noise(0).of(kv.random.Stream.EVALUATION)  # of the same draws
+    elbo = vae.elbo(X, num_samples=10, seed=seed).numpy()
+    assert estimates["elbo"].mean == pytest.approx(elbo.mean(), rel=1e-5)
     log_px, standard_error = vae.log_marginal(X, num_samples=100, seed=0)
     assert np.all(np.isfinite(log_px))
     assert np.all(np.isfinite(standard_error))
@@ -79,7 +80,7 @@ def test_the_saved_model_decodes_as_the_model_does(trained, tmp_path):
     np.testing.assert_allclose(answer["mean"], vae.decode(z).mean(), rtol=1e-5)
 
 
-def test_the_script_has_40_lines_of_code():
+def test_the_script_has_at_most_40_lines_of_code():
     code = [line for line in pathlib.Path(own_parts.__file__).read_text().splitlines()[1:] if line.strip()]
     assert len(code) <= 40
 

@@ -9,18 +9,18 @@ from keras_vae import layers
 from keras_vae.layers.initializers import keras_initializer
 
 INITIALIZERS = [
-    tf.constant_initializer(2.0),
-    tf.zeros_initializer(),
-    tf.ones_initializer(),
-    tf.random_normal_initializer(1.0, 0.5, seed=3),
-    tf.random_uniform_initializer(-1.0, 1.0, seed=3),
+    (tf.constant_initializer(2.0), keras.initializers.Constant),
+    (tf.zeros_initializer(), keras.initializers.Zeros),
+    (tf.ones_initializer(), keras.initializers.Ones),
+    (tf.random_normal_initializer(1.0, 0.5, seed=3), keras.initializers.RandomNormal),
+    (tf.random_uniform_initializer(-1.0, 1.0, seed=3), keras.initializers.RandomUniform),
 ]
 
 
-@pytest.mark.parametrize("initializer", INITIALIZERS, ids=lambda value: type(value).__name__)
-def test_each_becomes_the_one_of_keras_with_the_same_arguments(initializer):
+@pytest.mark.parametrize(("initializer", "kind"), INITIALIZERS, ids=[kind.__name__ for _, kind in INITIALIZERS])
+def test_each_becomes_the_one_of_keras_with_the_same_arguments(initializer, kind):
     ours = keras_initializer(initializer)
-    assert isinstance(ours, keras.initializers.Initializer)
+    assert type(ours) is kind
     config = ours.get_config()
     for name, value in initializer.get_config().items():
         if name != "dtype":

@@ -1,11 +1,13 @@
 """The added loss is weight * mean KL(a, b), once: against closed forms, in models, on replicas, after saving."""
 
+import inspect
 import json
 
 import keras
 import numpy as np
 import pytest
 import tensorflow as tf
+import tensorflow_probability as tfp
 from tensorflow_probability import bijectors as tfb
 from tensorflow_probability import distributions as tfd
 
@@ -153,14 +155,17 @@ def test_a_distribution_whose_value_is_a_scalar_has_its_own_kl():
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_minus_the_gradient_is_that_of_the_closed_form(kind):
+def test_the_gradient_is_that_of_the_closed_form(kind):
     model, params = keras.Sequential(posterior(kind, use_exact_kl=True)), tf.constant(PARAMS)
     with tf.GradientTape() as tape:
         tape.watch(params)
         model(params)
         loss = tf.add_n(model.losses)
-    expected = (PARAMS[:, :2] - [0.5, -1.0]) / np.array([2.0, 0.5]) ** 2 / len(PARAMS)
-    np.testing.assert_allclose(tape.gradient(loss, params)[:, :2], expected, rtol=32 * EPS, atol=32 * EPS)
+    raw, variance = PARAMS[:, 2:].astype("float64"), np.array([2.0, 0.5]) ** 2
+    scale, slope = 1e-5 + np.logaddexp(0, raw), 1 / (1 + np.exp(-raw))
+    of_loc, of_raw = (PARAMS[:, :2] - [0.5, -1.0]) / variance, (scale / variance - 1 / scale) * slope
+    expected = np.concatenate([of_loc, of_raw], -1) / len(PARAMS)
+    np.testing.assert_allclose(tape.gradient(loss, params), expected, rtol=32 * EPS, atol=32 * EPS)
 
 
 # In models.
@@ -284,6 +289,7 @@ def test_a_float64_posterior_is_trained_beside_a_float32_loss(kind):
     before = model.layers[0].kernel.numpy()
     assert np.isfinite(model.fit(PARAMS, PARAMS[:, :2], verbose=0).history["loss"][0])
     assert np.any(model.layers[0].kernel.numpy() != before)
+    assert (model(PARAMS).dtype, model.losses[0].dtype) == (tf.float64, tf.float32)
 
 
 # The weight.
@@ -328,7 +334,7 @@ def test_a_variable_weight_may_change_while_a_compiled_model_is_trained(kind, ma
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_a_schedule_counts_the_batches_of_fit_and_nothing_else(kind):
+def test_a_schedule_counts_the_calls_in_training_and_no_others(kind):
     schedule = keras.optimizers.schedules.PolynomialDecay(0.0, 10, 1.0)  # weight = step / 10
     layers = posterior(kind, distribution_b=LearnedNormal(), use_exact_kl=True, weight=schedule, convert="mean")
     model = keras.Sequential([keras.Input((4,)), *layers])
@@ -408,6 +414,7 @@ def test_a_saved_model_loads_safely_and_adds_the_same_loss(kind, name, tmp_path)
     model.save(tmp_path / "model.keras")
     loaded = keras.saving.load_model(tmp_path / "model.keras", safe_mode=True)
     model(PARAMS), loaded(PARAMS)
+    assert len(model.losses) == 1
     np.testing.assert_array_equal(loaded.losses, model.losses)
     layer, twin = kl_layer(model), kl_layer(loaded)
     assert twin.get_config() == layer.get_config()
@@ -434,6 +441,9 @@ def test_the_defaults_are_those_of_tfp():
     for cls in (KLDivergenceRegularizer, KLDivergenceAddLoss):
         layer = cls(p_z())
         assert (layer.use_exact_kl, layer.test_points_fn, layer.weight) == (False, tf.convert_to_tensor, None)
+        ours, theirs = (inspect.signature(c.__init__).parameters for c in (cls, getattr(tfp.layers, cls.__name__)))
+        for name in ("use_exact_kl", "test_points_reduce_axis", "test_points_fn", "weight"):
+            assert ours[name].default == theirs[name].default
 
 
 def test_the_regularizer_is_one_to_keras():

@@ -70,7 +70,12 @@ def test_multivariate_normal_tril_regression(x):
 )
 def test_concretisations_of_multivariate_normal_tril(x, convert):
     y = tfpl.MultivariateNormalTriL(2, convert)(np.concatenate([x, x, x[:, :1]], -1))
-    assert tf.convert_to_tensor(y).shape == (64, 2)
+    value = tf.convert_to_tensor(y)
+    assert value.shape == (64, 2)
+    if convert is tfd.Distribution.sample:
+        assert np.all(value != y.mean())
+    else:
+        np.testing.assert_array_equal(value, convert(y.tensor_distribution))
 
 
 def one_hot(x):
@@ -113,7 +118,9 @@ def test_categorical_mixture_of_one_hot_categorical_regression(x):
 def test_categorical_mixture_of_one_hot_categorical_becomes_its_log_mean(x):
     params = np.concatenate([x, x, x], -1)
     y = tfpl.CategoricalMixtureOfOneHotCategorical(2, 2, lambda s: s.log_mean())(params)
-    np.testing.assert_allclose(np.sum(np.exp(y), -1), 1, rtol=16 * np.finfo("float32").eps)
+    tolerance = 16 * np.finfo("float32").eps
+    np.testing.assert_allclose(np.sum(np.exp(y), -1), 1, rtol=tolerance)
+    np.testing.assert_allclose(y, tf.nn.log_softmax(x), rtol=tolerance, atol=tolerance)  # both components have logits x
 
 
 def test_independent_bernoulli_regression(x):
@@ -210,9 +217,10 @@ def test_variational_encoders_with_a_penalty(make_layers):
     )
     z = encoder(np.ones([3, 4, 4, 1], "float32"))
     assert isinstance(z, tfd.Distribution)
-    assert tf.convert_to_tensor(z).shape == (10, 3, 2)
+    value = tf.convert_to_tensor(z)
+    assert value.shape == (10, 3, 2)
     (penalty,) = encoder.losses
-    assert np.isfinite(penalty)
+    np.testing.assert_allclose(penalty, 0.5 * np.mean(z.log_prob(value) - prior().log_prob(value)), rtol=1e-5)
 
 
 def test_a_variable_layer_makes_a_trainable_distribution():

@@ -106,9 +106,10 @@ def test_levels_of_any_type_are_scored_by_a_categorical(dtype, sample_dtype):
 def test_a_float64_distribution_is_scored_in_float64():
     """A float32 log-probability of 1 + 1e-9 against 1 would be that of 0."""
     y = DistributionLambda(lambda t: tfd.Normal(t, np.float64(1e-9)), dtype="float64")(np.ones(1))
-    loss = NegativeLogLikelihood(dtype="float64")(np.array([1 + 1e-9]), y)
-    assert loss.dtype == tf.float64
-    np.testing.assert_allclose(loss, -scipy.stats.norm.logpdf(1 + 1e-9, 1, 1e-9), rtol=1e-6)
+    for loss_dtype in ("float64", "float32"):
+        loss = NegativeLogLikelihood(dtype=loss_dtype)(np.array([1 + 1e-9]), y)
+        assert loss.dtype == loss_dtype
+        np.testing.assert_allclose(loss, -scipy.stats.norm.logpdf(1 + 1e-9, 1, 1e-9), rtol=1e-6)
     assert NegativeLogLikelihood()(np.array([1 + 1e-9]), y).dtype == tf.float32
 
 
@@ -131,7 +132,7 @@ def test_fit_and_evaluate_report_it(jit_compile):
     model.jit_compile = jit_compile
     expected = -np.mean(model(X).log_prob(Y))
     np.testing.assert_allclose(model.fit(X, Y, verbose=0).history["loss"], [expected], rtol=64 * EPS)
-    model.compile("sgd", loss=NegativeLogLikelihood(), weighted_metrics=[])
+    model.compile("sgd", loss=NegativeLogLikelihood(), weighted_metrics=[], jit_compile=jit_compile)
     expected = -np.mean(WEIGHTS * model(X).log_prob(Y))
     np.testing.assert_allclose(model.evaluate(X, Y, sample_weight=WEIGHTS, verbose=0), expected, rtol=64 * EPS)
 

@@ -33,6 +33,8 @@ def test_parts_by_name(network, likelihood, family):
     vae = kv.VAE.for_images((7, 5, 3), 4, likelihood, network, hidden=(4,), num_levels=6)
     p_x = vae.decode([[0.0] * 4])
     assert isinstance(p_x.distribution, family)
+    for part in (vae.encoder, vae.decoder):
+        assert any(isinstance(layer, keras.layers.Conv2D) for layer in part.layers) == (network == "conv")
     assert (vae.event_shape, vae.latent_dim) == ((7, 5, 3), 4)
     x = vae.sample(2, seed=0)  # inside the support, whatever it is
     assert np.all(np.isfinite(vae.elbo(x, seed=0)))
@@ -145,7 +147,10 @@ def test_unknown_names_are_refused(argument):
         kv.VAE.for_images((4, 4, 1), 2, **{argument: "nope"})
 
 
-@pytest.mark.parametrize("keyword", ["activation", "initial", "batch_norm", "sigma"])
-def test_a_keyword_that_has_moved_to_a_part_is_refused_with_the_part(keyword):
-    with pytest.raises(TypeError, match=f"arguments of the network.*of the likelihood.*Received: {keyword}"):
+@pytest.mark.parametrize(
+    ("keyword", "part"),
+    [("activation", "network"), ("initial", "network"), ("batch_norm", "network"), ("sigma", "likelihood")],
+)
+def test_a_keyword_that_has_moved_to_a_part_is_refused_with_the_part(keyword, part):
+    with pytest.raises(TypeError, match=f"`{keyword}`.* of the {part}.*Received: {keyword}$"):
         kv.VAE.for_images((4, 4, 1), 2, **{keyword: 1})

@@ -17,7 +17,7 @@ def test_the_defaults_are_a_gaussian_likelihood_a_diagonal_posterior_and_a_stand
 def test_the_encoder_sees_x_as_it_is():
     vae = kv.VAE.for_vectors((30,), 5, likelihood=kv.likelihoods.Categorical(12))
     (rescaling,) = (layer for layer in vae.encoder.layers if isinstance(layer, keras.layers.Rescaling))
-    assert rescaling.scale == 1
+    assert (rescaling.scale, rescaling.offset) == (1, 0)
 
 
 @pytest.mark.parametrize("event_shape", [(6,), (3, 2)])

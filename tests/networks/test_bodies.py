@@ -23,6 +23,9 @@ def test_convolutional_parameters_belong_to_their_pixels():
     out = decoder(np.zeros((1, 2), "float32")).numpy().reshape(4, 4, 2, 3)
     assert np.all(out[..., 1, 2] == 7.0)
     assert np.count_nonzero(out) == 16
+    last.set_weights([kernel, bias])
+    z = np.ones((1, 2), "float32")
+    np.testing.assert_array_equal(decoder(z), np.reshape(keras.Model(decoder.inputs[0], last.output)(z), (1, -1)))
 
 
 @pytest.mark.parametrize("make", [networks.mlp_encoder, networks.conv_encoder])
@@ -55,11 +58,15 @@ def kernels(model):
     ids=["mlp encoder", "mlp decoder", "conv encoder", "conv decoder"],
 )
 def test_initial_weights_are_those_asked_for(make):
-    """Uniform(-a, a) with a = 1 / sqrt(fan_in) fills its range, and each kernel has draws of its own."""
+    """Uniform(-a, a) with a = 1 / sqrt(fan_in) fills its range, and each kernel has draws of its own.
+
+    Their mean is 0 within 4 standard errors, a / sqrt(3 n) each.
+    """
     drawn = kernels(make(initial="fan_in_uniform"))
     for kernel in drawn:
         bound = kernel[..., 0].size ** -0.5
         assert 0.9 * bound < np.abs(kernel).max() <= bound
+        assert abs(kernel.mean()) < 4 * bound / np.sqrt(3 * kernel.size)
     assert len({kernel.ravel()[0] for kernel in drawn}) == len(drawn)
     assert all(np.all(kernel == 0) for kernel in kernels(make(initial="zeros")))
 
@@ -109,7 +116,10 @@ def test_the_functions_make_the_same_bodies_as_the_objects(kind):
 
 def test_each_call_of_a_network_makes_a_new_body():
     network = networks.MLP((5,))
-    assert not set(map(id, network.encoder((3,), 2).layers)) & set(map(id, network.encoder((3,), 2).layers))
+    encoders = [network.encoder((3,), 2) for _ in range(2)]
+    bodies = [*encoders, *(network.decoder(2, (3,), 1) for _ in range(2))]
+    layers = [layer for body in bodies for layer in body.layers]
+    assert len(set(map(id, layers))) == len(layers)
 
 
 def test_a_convolutional_network_without_filters_is_refused():

@@ -156,10 +156,8 @@ def test_a_posterior_without_reparameterised_draws_needs_the_score_function():
         def encode(self, x, training=False):
             return tfd.Independent(tfd.Bernoulli(logits=self.loc, dtype=tf.float64), 1)
 
-        draw = kv.VAE.draw
-
-    def prior_distribution(self):
-        return tfd.Independent(tfd.Bernoulli(logits=tf.zeros(1, tf.float64), dtype=tf.float64), 1)
+        def prior_distribution(self):
+            return tfd.Independent(tfd.Bernoulli(logits=tf.zeros(1, tf.float64), dtype=tf.float64), 1)
 
     x = np.tile(X, (4, 1))
     for objective in (ELBO(), IWAE()):

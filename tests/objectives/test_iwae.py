@@ -53,7 +53,7 @@ def test_it_is_the_log_mean_exp_of_the_log_weights(vae):
 @pytest.mark.parametrize(
     "objective", [IWAE(3), IWAE(3, "doubly_reparameterized"), ELBO(1.0, 2, "log_ratio", "score_function")]
 )
-def test_a_vae_is_trained_on_it_by_fit(make_vae, binary_images, objective):
+def test_a_vae_is_trained_by_fit_with_each_estimator_of_the_log_weights_gradient(make_vae, binary_images, objective):
     vae = make_vae(objective=objective)
     vae.compile(keras.optimizers.Adam(0.01), jit_compile=False)
     history = vae.fit(binary_images, batch_size=50, epochs=10, verbose=0).history

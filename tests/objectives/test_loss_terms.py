@@ -57,7 +57,7 @@ class WithGap(kv.objectives.ELBO):
         return terms._replace(metrics={"squared_kl": terms.kl**2})
 
 
-def test_a_metric_that_an_objective_declares_is_trained_evaluated_saved_and_drawn(make_vae, binary_images):
+def test_a_metric_that_an_objective_declares_is_in_history_and_bar_evaluated_and_drawn(make_vae, binary_images):
     vae = make_vae(objective=WithGap())
     vae.compile("sgd", jit_compile=False)
     bar = kv.training.ProgressBar()
@@ -65,6 +65,7 @@ def test_a_metric_that_an_objective_declares_is_trained_evaluated_saved_and_draw
     assert {"squared_kl", "val_squared_kl"} <= set(history)
     assert "squared_kl" in bar._shown
     logs = vae.evaluate(binary_images, verbose=0, return_dict=True)
+    assert history["val_squared_kl"] == [pytest.approx(logs["squared_kl"], rel=1e-5)]
     terms = vae.objective(vae, binary_images, kv.random.as_noise(vae.seed).of(kv.random.Stream.EVALUATION))
     assert logs["squared_kl"] == pytest.approx(float(np.mean(terms.kl**2)), rel=1e-5)
     axes = {axes.get_title(): axes.get_ylabel() for axes in kv.plotting.training_curves(history, vae.metric_units).axes}

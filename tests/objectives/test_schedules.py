@@ -36,3 +36,4 @@ def test_config_survives_serialisation():
     beta = CyclicSchedule(7, 0.25, 3.0)
     objective = keras.saving.deserialize_keras_object(keras.saving.serialize_keras_object(ELBO(beta)))
     assert objective.beta.get_config() == beta.get_config()
+    assert (objective.beta.period, objective.beta.rise, objective.beta.maximum) == (7, 0.25, 3.0)

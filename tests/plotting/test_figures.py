@@ -19,15 +19,19 @@ def test_grid_puts_images_in_reading_order():
 
 
 def test_grid_maps_low_to_black_and_high_to_white():
-    canvas = drawn(image_grid(np.array([2.0, 4.0]).reshape(2, 1, 1, 1), num_columns=2, low=2, high=6))
-    np.testing.assert_allclose([canvas[0, 0], canvas[0, 2]], [0, 0.5])
+    figure = image_grid(np.array([2.0, 4.0, 6.0]).reshape(3, 1, 1, 1), num_columns=3, low=2, high=6)
+    np.testing.assert_allclose(drawn(figure)[0, ::2], [0, 0.5, 1])
+    black, _, white = figure.axes[0].images[0].to_rgba(drawn(figure))[0, ::2, :3]
+    assert (black.tolist(), white.tolist()) == ([0, 0, 0], [1, 1, 1])
 
 
 def test_curves_show_training_and_validation_of_each_metric():
     history = {"loss": [3.0, 2.0], "val_loss": [3.5, 2.5], "kl": [1.0, 1.5], "val_kl": [1.0, 1.4]}
     figure = training_curves(history)
     assert [axes.get_title() for axes in figure.axes] == ["loss", "kl"]
-    np.testing.assert_array_equal(figure.axes[0].lines[1].get_ydata(), history["val_loss"])
+    for axes, name in zip(figure.axes, ("loss", "kl"), strict=True):
+        curves = [line.get_ydata() for line in axes.lines]
+        np.testing.assert_array_equal(curves, [history[name], history[f"val_{name}"]])
 
 
 def test_curves_survive_a_loss_that_is_not_finite():

@@ -59,7 +59,7 @@ def test_samples_are_the_noise_itself():
 
 def test_fewer_samples_are_the_first_of_more():
     p_z = StandardNormal(3)()
-    eps = 8 * EPS  # rounding of the noise, see tests/test_random.py
+    eps = 8 * EPS  # rounding of the noise, see tests/random/helpers.py
     np.testing.assert_allclose(random.sample(p_z, 10, 7), random.sample(p_z, 64, 7)[:10], rtol=eps, atol=eps)
 
 

@@ -199,7 +199,8 @@ AT_THE_EDGE = {
 @pytest.mark.parametrize("dtype", DTYPES)
 def test_draws_are_finite_and_within_the_support_at_the_extremes_of_uniform_noise(dtype, family, size, monkeypatch):
     last = 1 - np.finfo(dtype).epsneg
-    edges = np.array([[0, 0], [0, last], [last, 0], [last, last]])
+    # each of the four entries has both ends in its two draws; of pairs of uniforms all four are there
+    edges = np.array([[0, 0], [0, 0], [last, last], [last, last], [0, last], [0, last], [last, 0], [last, 0]])
     monkeypatch.setattr(random.sampling, "uniform", lambda shape, *_: tf.constant(np.resize(edges, shape), dtype))
     x = np.asarray(random.sample(AT_THE_EDGE[family](tf.fill([1, 4], tf.constant(size, dtype))), 2, 0))
     assert np.all(np.isfinite(x))

@@ -27,8 +27,11 @@ def test_nothing_is_left_after_an_error(tmp_path, error):
 
 def test_an_existing_folder_is_never_overwritten(tmp_path):
     (tmp_path / "a").mkdir()
+    (tmp_path / "a" / "file").write_text("x")
     with pytest.raises(FileExistsError, match="exists already, and is never overwritten. Received: .*a"):
         new_folder(tmp_path / "a").__enter__()
+    assert [path.name for path in tmp_path.iterdir()] == ["a"]
+    assert (tmp_path / "a" / "file").read_text() == "x"
 
 
 def test_json_is_replaced_as_a_whole(tmp_path):

@@ -69,6 +69,7 @@ def test_every_signature_answers_as_the_model_does_in_a_process_with_tensorflow_
     expected = {
         "decode/logits": p_x.distribution.logits,
         "decode/mean": p_x.mean(),
+        "serving_default/logits": p_x.distribution.logits,
         "serving_default/mean": p_x.mean(),
         "encode/loc": q_z.loc,
         "encode/scale_diag": q_z.stddev(),
@@ -76,6 +77,7 @@ def test_every_signature_answers_as_the_model_does_in_a_process_with_tensorflow_
         "reconstruct/mean": vae.reconstruct(x),
         "elbo/elbo": vae.elbo(x, seed=9),
     }
+    assert set(answers) == {*expected, "sample/x"}
     for name, value in expected.items():
         np.testing.assert_allclose(answers[name], value, rtol=1e-5, atol=1e-6, err_msg=name)
     np.testing.assert_array_equal(answers["sample/x"], vae.sample(6, seed=9))
@@ -102,6 +104,7 @@ def test_each_export_is_a_new_version(make_vae, tmp_path):
     vae = make_vae()
     folders = [kv.saving.export_decoder(vae, tmp_path / "decoder") for _ in range(2)]
     assert [folder.name for folder in folders] == ["1", "2"]
+    assert all((folder / "saved_model.pb").exists() for folder in folders)
 
 
 def test_parameters_are_the_tensors_the_distribution_was_made_of():

@@ -11,7 +11,7 @@ import keras_vae as kv
 def diverging(make_vae, **kwargs):
     """A model whose weights overflow after the first step of the second epoch."""
     vae = make_vae()
-    schedule = keras.optimizers.schedules.PiecewiseConstantDecay([10], [1e-3, 1e30])
+    schedule = keras.optimizers.schedules.PiecewiseConstantDecay([9], [1e-3, 1e30])
     vae.compile(keras.optimizers.SGD(schedule), jit_compile=False, **kwargs)
     return vae
 
@@ -27,9 +27,7 @@ def test_the_loop_reports_the_very_step_and_keeps_the_last_good_weights(make_vae
     vae, guard, snapshot = diverging(make_vae), kv.training.StopOnNonFinite(exact_step=True), Snapshot()
     kv.training.train(vae, binary_images, 5, batch_size=30, callbacks=[snapshot, guard], verbose=0)
     # Steps 0 to 9 are the first epoch; the eleventh update, of step 10, is the huge one; its loss was still finite.
-    assert guard.message in {
-        f"the loss became {value} in epoch 1, step {s}" for value in ("inf", "nan") for s in (1, 2)
-    }
+    assert guard.message in {f"the loss became {value} in epoch 1, step 1" for value in ("inf", "nan")}
     for now, good in zip(vae.get_weights(), snapshot.weights, strict=True):
         np.testing.assert_array_equal(now, good)
     assert int(vae.optimizer.iterations) == snapshot.iterations == 10
@@ -52,16 +50,16 @@ def test_nothing_is_reported_when_all_goes_well(make_vae, binary_images):
 
 
 def test_throughput_is_the_median_over_epochs_after_the_first(monkeypatch):
-    clock = iter([0.0, 10.0, 20.0, 22.0, 30.0, 34.0])  # begin and last batch of three epochs: 10, 2 and 4 seconds
+    clock = iter([0.0, 10.0, 20.0, 22.0, 30.0, 39.0, 40.0, 44.0])  # begin and last batch of four epochs
     monkeypatch.setattr("keras_vae.training.callbacks.time.perf_counter", lambda: next(clock))
     throughput = kv.training.Throughput(num_examples=60)
     assert throughput.examples_per_second() is None
-    for epoch in range(3):
+    for epoch in range(4):
         throughput.on_epoch_begin(epoch)
         throughput.on_train_batch_end(0)
         throughput.on_epoch_end(epoch)
-    assert throughput.seconds == [10.0, 2.0, 4.0]
-    assert throughput.examples_per_second() == pytest.approx(60 / 3)
+    assert throughput.seconds == [10.0, 2.0, 9.0, 4.0]
+    assert throughput.examples_per_second() == pytest.approx(60 / 4)
 
 
 class Terminal(io.StringIO):
@@ -78,4 +76,5 @@ def test_progress_bar_shows_steps_and_metrics_on_a_terminal_only(make_vae, binar
     bar = kv.training.ProgressBar()
     kv.training.train(vae, binary_images, 2, batch_size=100, callbacks=[bar], verbose=0, validation_data=binary_images)
     text = screen.getvalue()
-    assert ("Epoch 2/2" in text and "6/6" in text and "elbo=-" in text and "val_loss=" in text) == shown
+    for part in ("Epoch 2/2", "6/6", "elbo=-", "val_loss="):
+        assert (part in text) == shown

@@ -19,16 +19,18 @@ class OnlyCallsSuper(kv.VAE):
 
 
 class Images(keras.utils.PyDataset):
-    """Batches of 32 of an array."""
+    """Batches of 32 of an array; `read` holds the numbers of those that were asked for."""
 
     def __init__(self, x, **kwargs):
         super().__init__(**kwargs)
-        self.x = x
+        self.x, self.read = x, []
 
     def __len__(self):
         return -(-len(self.x) // 32)
 
     def __getitem__(self, i):
+        self.read.append(i)
+        i %= len(self)
         return (self.x[32 * i : 32 * (i + 1)],)
 
 
@@ -149,9 +151,13 @@ def test_fit_takes_the_same_steps_on_batches_in_order(trained, x, in_order, form
 
 
 def test_a_py_dataset_has_an_order_of_its_own_each_epoch_whatever_the_global_seed(trained, x, in_order):
-    first, again = (trained((Images(x),), keras_seed=seed) for seed in (0, 1))
+    data = Images(x)
+    first, again = trained((data,), keras_seed=0), trained((Images(x),), keras_seed=1)
     assert_same(first, again)
     assert np.max(np.abs(first[0] - in_order[0])) > 1e-3
+    orders = data.read[1:5], data.read[5:]  # after a look at the first batch
+    assert [sorted(order) for order in orders] == 2 * [[0, 1, 2, 3]]
+    assert orders[0] != orders[1]
 
 
 class Endless(Images):
@@ -161,12 +167,13 @@ class Endless(Images):
     def num_batches(self):
         return None
 
-    def __getitem__(self, i):
-        return super().__getitem__(i % len(self))
-
 
 def test_a_py_dataset_without_an_end_goes_on_from_epoch_to_epoch(trained, x, in_order):
-    assert_same(trained((Endless(x),), steps_per_epoch=4), in_order)
+    data = Endless(x)
+    assert_same(trained((data,), steps_per_epoch=4), in_order)
+    read = data.read[1:]  # after a look at the first batch, and with those that wait to be trained on
+    assert len(read) >= 8
+    assert read == list(range(len(read)))
     with pytest.raises(ValueError, match="without an end needs `steps_per_epoch`. Received: num_batches=None"):
         trained((Endless(x),))
 
@@ -291,8 +298,19 @@ def test_compiling_again_takes_effect(make_vae, x):
 
 
 def test_validation_freq_validates_after_the_epochs_named(unchanged, x):
-    assert len(unchanged.fit(x, epochs=4, validation_data=x, validation_freq=2, verbose=0).history["val_loss"]) == 2
-    assert len(unchanged.fit(x, epochs=4, validation_data=x, validation_freq=[1], verbose=0).history["val_loss"]) == 1
+    validated = []
+
+    def note(epoch, logs):
+        if "val_loss" in logs:
+            validated.append(epoch + 1)
+
+    keep = keras.callbacks.LambdaCallback(on_epoch_end=note)
+    for freq, expected in ((2, [2, 4]), ([1], [1])):
+        validated.clear()
+        options = {"validation_data": x, "validation_freq": freq, "callbacks": [keep]}
+        history = unchanged.fit(x, epochs=4, verbose=0, **options).history
+        assert validated == expected
+        assert len(history["val_loss"]) == len(expected)
 
 
 @pytest.mark.parametrize(

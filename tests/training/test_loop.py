@@ -101,7 +101,7 @@ def test_training_stops_at_the_first_loss_that_is_not_finite(make_vae, binary_im
         history = kv.training.train(vae, binary_images, epochs=5, batch_size=30, verbose=0, callbacks=[trace])
     assert len(history.history["loss"]) == 1
     assert not np.isfinite(history.history["loss"][0])
-    assert trace.calls[1] != "batch 9"  # 300 images in batches of 30 would make 10 steps
+    assert trace.calls == ["begin 0", "batch 1", "end 0"]  # the step after that of size 1e30, of 10 steps
 
 
 def test_a_callback_can_stop_training(make_vae, binary_images):
@@ -132,7 +132,7 @@ def test_a_loss_that_is_not_finite_is_told_with_its_step_and_the_last_good_weigh
     vae.fit(binary_images, verbose=0)
     good = vae.get_weights()
     vae.optimizer.learning_rate = 1e30
-    with pytest.warns(UserWarning, match=r"the loss became (nan|inf) in epoch 0, step \d+. The last good weights are"):
+    with pytest.warns(UserWarning, match=r"the loss became (nan|inf) in epoch 0, step 1\. The last good weights are"):
         vae.fit(binary_images, epochs=5, verbose=0)
     for before, after in zip(good, vae.get_weights(), strict=True):
         np.testing.assert_array_equal(before, after)

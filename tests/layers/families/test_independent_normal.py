@@ -54,8 +54,8 @@ def test_a_gradient_step_on_a_learned_scale_raises_the_log_probability(scale):
     assert -tf.reduce_mean(layer(LOC).log_prob(10 * X)) < loss
 
 
-def test_training_finds_the_maximum_likelihood_scale():
-    """The root of the mean square (Dai & Wipf 2019): at the optimum the gradient is zero."""
+def test_the_gradient_of_a_shared_scale_is_zero_at_the_maximum_likelihood_scale():
+    """The root of the mean square (Dai & Wipf 2019)."""
     layer, residual = IndependentNormal((2, 3), scale="shared"), 3 * X
     scale = np.sqrt(np.mean(residual.astype("float64") ** 2))
     layer.raw_scale.assign(np.log(np.expm1(scale)))

@@ -254,6 +254,7 @@ def test_a_sample_passes_gradients_to_the_component_it_comes_from_only():
 )
 def test_mixtures_that_only_tfp_can_sample_are_sampled_by_tfp(mixture):
     x = np.asarray(random.sample(mixture, 4000, 0))
+    np.testing.assert_array_equal(x, mixture.sample(4000, random.as_noise(0).of(random.Stream.ROWS, 0).seed))
     assert x.shape == (4000, 5)
     assert np.all(np.abs(x.mean(0) - mixture.mean()) < 4 * x.std(0) / np.sqrt(4000))
 

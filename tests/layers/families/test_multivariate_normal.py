@@ -159,7 +159,7 @@ def test_an_event_size_below_one_raises(cls, event_size):
 
 def test_a_scale_that_is_not_a_number_raises_with_validate_args():
     params = np.array([[0.0, np.nan]], "float32")
-    with pytest.raises(tf.errors.InvalidArgumentError, match=r"(?i)singular|did not hold|to be true"):
+    with pytest.raises(tf.errors.InvalidArgumentError, match="Singular operator"):
         MultivariateNormalDiag(1, validate_args=True)(params).log_prob([0.0])
 
 

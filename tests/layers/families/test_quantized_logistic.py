@@ -95,12 +95,15 @@ def test_inputs_of_zero_are_a_wide_distribution_about_the_middle_level(num_level
         assert 0.15 < y.stddev().numpy()[0] / num_levels < 0.16  # 0.31 of a range of 2
 
 
-@pytest.mark.parametrize("num_levels", [2, 256])
-def test_one_level_has_at_most_0_987_of_the_probability_in_the_interior(num_levels):
-    y = QuantizedLogistic((), num_levels)(tf.constant([1 / 255 if num_levels == 256 else 0.0, -1e4]))
-    if num_levels == 256:
-        np.testing.assert_allclose(y.prob(128.0), np.tanh(2.5), rtol=1e-4)  # loc is the centre of level 128
-    np.testing.assert_allclose(y.distribution.scale, 0.2 / (num_levels - 1), rtol=1e-6)
+@pytest.mark.parametrize(("num_levels", "centre"), [(3, 0.0), (256, 1 / 255)])
+def test_one_level_has_at_most_0_987_of_the_probability_in_the_interior(num_levels, centre):
+    """Level 1 of 3 or 128 of 256: tanh(5 / 2), with loc at its centre and the least scale, a tenth of a level."""
+    loc = centre + np.array([0, -1, -0.5, 0.5, 1]) / (num_levels - 1)  # from edge to edge of the level
+    params = np.stack(np.meshgrid(loc, [-1e4, -6.0, 0.0], indexing="ij"), -1)
+    y = QuantizedLogistic((), num_levels)(tf.constant(params, tf.float32))
+    probs = np.asarray(y.prob(float(num_levels // 2)))
+    np.testing.assert_allclose([probs[0, 0], probs.max()], np.tanh(2.5), rtol=1e-4)
+    np.testing.assert_allclose(y.distribution.scale[:, 0], np.full(5, 0.2 / (num_levels - 1)), rtol=1e-6)
 
 
 @pytest.mark.parametrize("size", [1.0, 100.0, 1e4])
@@ -167,7 +170,7 @@ def test_compiled_numbers_are_those_of_eager_execution(jit_compile):
         np.testing.assert_allclose(value, expected_value, rtol=0, atol=1e3 * 2**-52)
 
 
-@pytest.mark.parametrize("kind", ["int32", "uint8", "float32"])
+@pytest.mark.parametrize("kind", ["int32", "uint8", "int64"])
 def test_levels_may_be_integers(kind):
     y = MixtureQuantizedLogistic((2, 2), C, K)(MIXTURE_PARAMS.reshape(5, -1).astype("float32"))
     np.testing.assert_array_equal(y.log_prob(X.astype(kind)), y.log_prob(X.astype("float32")))

@@ -106,7 +106,10 @@ def test_masked_entries_do_not_count_even_when_they_are_loaded():
 
 @pytest.mark.parametrize("shape", [(4,), (1, 4), (5, 4), (2, 3, 4), (0, 4)])
 def test_every_axis_before_the_last_is_batch(shape):
-    assert AutoregressiveNetwork(2, hidden_units=[5])(tf.zeros(shape)).shape == (*shape, 2)
+    layer, x = AutoregressiveNetwork(2, hidden_units=[5]), RNG.normal(size=shape).astype("float32")
+    y, of_rows = layer(x), layer(x.reshape(-1, 4)).numpy()
+    assert y.shape == (*shape, 2)
+    np.testing.assert_allclose(y, of_rows.reshape(y.shape), rtol=8 * EPS, atol=8 * EPS)
 
 
 def test_it_is_a_layer_of_functional_models_of_unknown_batch_size():
@@ -151,7 +154,11 @@ def test_it_computes_in_float32_under_mixed_precision(policy):
 
 
 def test_it_computes_in_float64_when_asked():
-    assert AutoregressiveNetwork(2, hidden_units=[8], dtype="float64")(X).dtype == tf.float64
+    layer = AutoregressiveNetwork(2, hidden_units=[8], dtype="float64")
+    y = layer(X)
+    assert y.dtype == tf.float64
+    kernel, _, kernel_out, _ = layer.get_weights()  # the biases, and masked entries of the kernels, are zero
+    np.testing.assert_allclose(y, (X @ kernel @ kernel_out).reshape(y.shape), rtol=16 * 2**-52, atol=16 * 2**-52)
 
 
 def test_a_layer_made_of_its_config_has_its_arguments_and_masks():
@@ -171,12 +178,18 @@ def test_a_layer_made_of_its_config_has_its_arguments_and_masks():
 
 def test_regularizers_and_constraints_reach_the_weights():
     layer = AutoregressiveNetwork(
-        2, hidden_units=[3], kernel_regularizer="l2", bias_constraint="non_neg", kernel_initializer="ones"
+        2,
+        hidden_units=[3],
+        bias_initializer="random_normal",
+        kernel_regularizer="l2",
+        bias_regularizer="l1",
+        kernel_constraint="max_norm",
+        bias_constraint="non_neg",
     )
     layer(X)
-    ones = sum(np.sum(w.numpy()) for w in layer.weights)
-    np.testing.assert_allclose(sum(layer.losses), 0.01 * ones, rtol=8 * EPS)  # masked entries are zero
-    assert [w.constraint is not None for w in layer.weights] == [False, True, False, True]
+    penalties = [np.sum(w**2) if w.ndim == 2 else np.sum(np.abs(w)) for w in layer.get_weights()]
+    np.testing.assert_allclose(sum(layer.losses), 0.01 * sum(penalties), rtol=8 * EPS)
+    assert [type(w.constraint).__name__ for w in layer.weights] == ["MaxNorm", "NonNeg"] * 2
 
 
 @pytest.mark.parametrize("seed", [None, 7])

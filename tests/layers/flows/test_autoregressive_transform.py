@@ -60,10 +60,12 @@ def test_log_prob_is_that_of_the_base_plus_the_log_determinant_of_the_numerical_
 
 
 def test_shift_and_log_scale_are_the_two_outputs_of_made():
-    p = p_x()
-    shift, log_scale = np.moveaxis(np.asarray(p.tensor_distribution.bijector._shift_and_log_scale_fn(X)), -1, 0)
+    base = MultivariateNormalDiag(3, dtype="float64")(RNG.normal(size=(1, 6)))
+    network = made(dtype="float64")
+    p = AutoregressiveTransform(network, dtype="float64")(base)
+    shift, log_scale = np.moveaxis(np.asarray(network(X)), -1, 0)
     u = (X - shift) * np.exp(-log_scale)
-    expected = p.tensor_distribution.distribution.log_prob(u) - log_scale.sum(-1)
+    expected = base.log_prob(u) - log_scale.sum(-1)
     np.testing.assert_allclose(p.log_prob(X), expected, rtol=1e3 * 2**-52)
 
 
@@ -112,6 +114,7 @@ def test_a_distribution_whose_bijector_adds_a_batch_is_drawn_by_tfp():
     x = np.asarray(random.sample(gumbel, 5, 0))
     assert x.shape == (5, 3)
     assert np.all(np.diff(x) > 1)
+    np.testing.assert_array_equal(x, gumbel.sample(5, random.as_noise(0).of(random.Stream.ROWS, 0).seed))
     normal = tfd.Normal([0.0, 1.0], 1.0)
     np.testing.assert_array_equal(
         random.sample(tfd.LogNormal([0.0, 1.0], 1.0), 5, 0), tf.exp(random.sample(normal, 5, 0))

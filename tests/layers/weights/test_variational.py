@@ -151,6 +151,9 @@ def test_a_divergence_of_the_draw_sees_the_kernel_drawn():
     ratios = np.array([log_ratio_of_a_draw() for _ in range(400)])
     standard_error = np.std(ratios) / np.sqrt(len(ratios))
     assert abs(np.mean(ratios) - kl_to_standard_normal(layer.kernel_posterior)) < 4 * standard_error
+    layer(x)
+    expected = log_ratio(layer.kernel_posterior, layer.kernel_prior, layer.kernel_posterior_tensor)
+    np.testing.assert_array_equal(layer.losses[0], expected)
 
 
 def test_flipout_and_local_reparameterization_have_no_one_kernel_to_show():
@@ -216,6 +219,7 @@ def test_a_trainable_prior_is_trained():
     gradients = tape.gradient(loss, [w.value for w in layer.trainable_weights[:4]])
     np.testing.assert_array_equal(layer.kernel_prior.mean(), layer.trainable_weights[2])
     for gradient in gradients:
+        assert gradient is not None
         assert np.all(gradient != 0)
 
 
@@ -311,6 +315,7 @@ def test_the_symbolic_output_has_the_shape_and_dtype_of_the_outputs(name):
     layer = make(name, dtype="mixed_bfloat16")
     symbolic, outputs = layer(keras.Input(LAYERS[name][1])), layer(inputs_of(name))
     assert (symbolic.shape, symbolic.dtype) == ((None, *outputs.shape[1:]), "bfloat16")
+    assert outputs.dtype == tf.bfloat16
     assert layer.compute_output_shape((None, *LAYERS[name][1])) == symbolic.shape
 
 
@@ -324,6 +329,7 @@ def test_under_mixed_precision_the_divergence_and_weights_are_float32(name, poli
     full.set_weights(layer.get_weights())
     outputs = full(x)
     assert (low.dtype, layer.losses[0].dtype) == (layer.compute_dtype, tf.float32)
+    assert {weight.dtype for weight in layer.weights} == {"float32"}
     np.testing.assert_array_equal(layer.losses[0], full.losses[0])
     # inputs, kernel and each sum are rounded to the precision of the compute dtype
     eps = {"mixed_bfloat16": 2.0**-7, "mixed_float16": 2.0**-10}[policy]
@@ -335,6 +341,7 @@ def test_a_float64_layer_is_float64_throughout(name):
     layer = make(name, dtype="float64", **BAYESIAN_BIAS)
     outputs = layer(inputs_of(name, dtype="float64"))
     assert {outputs.dtype, *(loss.dtype for loss in layer.losses)} == {tf.float64}
+    assert {weight.dtype for weight in layer.weights} == {"float64"}
     np.testing.assert_allclose(layer.losses[0], kl_to_standard_normal(layer.kernel_posterior), rtol=64 * 2**-52)
 
 

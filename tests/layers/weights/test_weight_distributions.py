@@ -57,6 +57,7 @@ def test_each_argument_reaches_its_weight(factory):
     assert (loc["name"], raw["name"]) == ("kernel_posterior_loc", "kernel_posterior_untransformed_scale")
     assert (loc["regularizer"], raw["regularizer"]) == ("l1", "l2")
     assert (loc["constraint"], raw["constraint"]) == ("non_neg", "unit_norm")
+    np.testing.assert_array_equal([weight["initializer"]([3]) for weight in (loc, raw)], [[1, 1, 1], [0, 0, 0]])
     for weight in (loc, raw):
         assert (weight["shape"], weight["dtype"], weight["trainable"]) == ([2, 3], tf.float32, True)
 
@@ -131,7 +132,9 @@ def test_other_functions_survive_their_config(function):
     assert getattr(twin, "weight", twin) == getattr(function, "weight", function)
 
 
-@pytest.mark.parametrize("name", [*(f.__name__ for f in FACTORIES), "default_multivariate_normal_fn"])
+@pytest.mark.parametrize(
+    "name", [*(f.__name__ for f in FACTORIES), "default_multivariate_normal_fn", "scaled_kl_divergence_fn"]
+)
 def test_functions_are_registered_under_the_name_of_the_package(name):
     assert keras.saving.get_registered_object(f"keras_vae>{name}").__name__ == name
 
