@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 from typing import Any
 
+import tensorflow as tf
 import tyro
 
 from keras_vae.cli import train
 from keras_vae.cli.runs import load_run
 from keras_vae.cli.summary import format_summary, summarize
+from keras_vae.cli.terminal import fail, one_line, say
 from keras_vae.plotting import latent_usage
 from keras_vae.saving.atomic import write_json
 
@@ -23,7 +24,7 @@ def evaluate_run(
     annealed: int = 0,
     baselines: bool = True,
     seed: int = 0,
-) -> None:
+) -> int:
     """Estimate log p(x), the parts of the ELBO and baselines on the test images, into evaluation.json.
 
     Args:
@@ -35,23 +36,29 @@ def evaluate_run(
     """
     _, data, vae = load_run(run)
     summary = summarize(vae, data, num_samples, num_annealed=annealed, baselines=baselines, seed=seed)
+    say(format_summary(summary))  # before anything is written, as the folder may be read-only
     parts = summary["decomposition"]
-    figures = run / "figures"
-    figures.mkdir(exist_ok=True)
-    latent_usage(parts["kl_per_dimension"], parts["variance_of_means"]).savefig(figures / "latent_usage.png", dpi=120)
-    write_json(run / "evaluation.json", summary)
-    print(format_summary(summary))
-    print(f"Saved in {run / 'evaluation.json'}")
+    try:
+        write_json(run / "evaluation.json", summary)
+        figure = latent_usage(parts["kl_per_dimension"], parts["variance_of_means"])
+        (run / "figures").mkdir(exist_ok=True)
+        figure.savefig(run / "figures" / "latent_usage.png", dpi=120)
+    except OSError as error:
+        say(f"These numbers could not be saved in {run}: {one_line(error)}", error=True)
+        return 1
+    say(f"Saved in {run / 'evaluation.json'}")
+    return 0
 
 
-def export_run(run: tyro.conf.Positional[Path], to: Path) -> None:
+def export_run(run: tyro.conf.Positional[Path], to: Path) -> int:
     """Export the whole model as a SavedModel: decode, encode, reconstruct, sample, elbo.
 
     Args:
         run: folder of the run, as saved_models/mnist-bernoulli
         to: folder of the versions; the export goes to the next free number in it
     """
-    print(f"Saved in {load_run(run).vae.export(to)}")
+    say(f"Saved in {load_run(run).vae.export(to)}")
+    return 0
 
 
 def train_run(flags: tyro.conf.Positional[tuple[str, ...]] = ()) -> None:
@@ -68,10 +75,8 @@ def main(arguments: list[str]) -> int:
         return train.main(arguments[1:])
     commands: dict[str, Any] = {"train": train_run, "evaluate": evaluate_run, "export": export_run}
     try:
-        tyro.extras.subcommand_cli_from_dict(
+        return tyro.extras.subcommand_cli_from_dict(
             commands, prog="python -m keras_vae", description="Train, evaluate or export a VAE.", args=arguments
         )
-    except (ValueError, OSError) as error:
-        print(f"python -m keras_vae: {' '.join(str(error).split())}", file=sys.stderr)
-        return 2
-    return 0
+    except (ValueError, OSError, tf.errors.OpError) as error:
+        return fail("python -m keras_vae", error)

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import os
 import platform
 import subprocess
 import sys
 from pathlib import Path
 from typing import Any
 
+import keras
 import tensorflow as tf
 from matplotlib.figure import Figure
 
-__all__ = ["describe_device", "environment", "next_name", "save_figures"]
+__all__ = ["describe_device", "environment", "save_figures", "save_model"]
 
 _PACKAGES = ("keras_vae", "tensorflow", "keras", "tensorflow_probability", "numpy", "tensorflow_datasets")
 
@@ -49,13 +51,11 @@ def _commit() -> str | None:
     return done.stdout.strip()
 
 
-def next_name(folder: str | Path, stem: str) -> str:
-    """Return `stem`, or `stem-2`, `stem-3` ..., whichever is the first that does not exist in `folder`."""
-    name, number = stem, 1
-    while (Path(folder) / name).exists():
-        number += 1
-        name = f"{stem}-{number}"
-    return name
+def save_model(vae: keras.Model, path: Path) -> None:
+    """Save the model under a hidden name and rename it, so that `path` is there whole or not at all."""
+    hidden = path.with_name(f".{path.name}")
+    vae.save(hidden)
+    os.replace(hidden, path)
 
 
 def save_figures(folder: str | Path, figures: dict[str, Figure]) -> None:

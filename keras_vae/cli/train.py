@@ -5,7 +5,8 @@
 
 from __future__ import annotations
 
-import sys
+import shutil
+import signal
 from pathlib import Path
 from typing import Any
 
@@ -14,9 +15,12 @@ import tensorflow as tf
 
 import keras_vae as kv
 from keras_vae.cli.config import Config, parse_config
-from keras_vae.cli.run_folder import describe_device, environment, next_name, save_figures
+from keras_vae.cli.interrupts import Interrupts
+from keras_vae.cli.run_folder import describe_device, environment, save_figures, save_model
+from keras_vae.cli.run_status import RunFolder, new_run_folder, tidy
 from keras_vae.cli.runs import learning_rate, likelihood, load_data, network, objective
-from keras_vae.saving.atomic import new_folder, write_json
+from keras_vae.cli.terminal import fail, one_line, say
+from keras_vae.saving.atomic import write_json
 
 __all__ = ["fit", "main", "make_vae", "num_epochs", "run", "steps_per_epoch", "test_scores"]
 
@@ -109,7 +113,11 @@ def test_scores(config: Config, vae: kv.VAE, test: kv.data.Split) -> dict[str, A
 
 
 def run(config: Config) -> int:
-    """Train, evaluate and save; return 0, or 1 if the loss stopped being finite or the evaluation failed."""
+    """Train, save, evaluate and draw; a step that fails does not keep the next from being taken.
+
+    Returns:
+        The exit code: 0; 1 if the loss stopped being finite or a step failed; 128 + the signal that ended the training.
+    """
     for gpu in tf.config.list_physical_devices("GPU"):
         tf.config.experimental.set_memory_growth(gpu, True)
     keras.utils.set_random_seed(config.training.seed)
@@ -117,37 +125,71 @@ def run(config: Config) -> int:
     data = load_data(config)
     epochs = num_epochs(config, data)
     vae = make_vae(config, data, epochs)
+    for sentence in tidy(config.run.output_dir):
+        say(sentence)
     stem = f"{Path(config.data.dataset).stem}-{config.model.likelihood}"
-    folder = Path(config.run.output_dir) / (config.run.name or next_name(config.run.output_dir, stem))
+    folder = RunFolder(new_run_folder(config.run.output_dir, config.run.name, stem))
+    with Interrupts() as interrupts:
+        results = _train(config, vae, data, epochs, folder, interrupts)
+        with folder.step("saving the model"):  # first, before anything that may fail, and not to be interrupted
+            save_model(vae, folder.path / "model.keras")
+        with folder.step("writing metrics.json"):
+            write_json(folder.path / "metrics.json", results)
+        with folder.step("exporting the decoder"), interrupts.allowed():
+            kv.saving.export_decoder(vae, folder.path / "decoder")
+        _report(config, vae, data, results, folder, interrupts)
+        folder.tell("nothing more", results["status"])
+    whole = results["status"] in ("finished", "interrupted") and not folder.failures
+    failed = f" These steps failed: {', '.join(folder.failures)}." if folder.failures else ""
+    say(f"Saved in {folder.path}" if whole else f"Saved in {folder.path}. Training {results['status']}.{failed}")
+    return interrupts.exit_code() or int(not whole)
 
-    with new_folder(folder) as new:
-        print(f"Training on {describe_device()}: {data}")
-        write_json(new / "config.json", config.to_dict())
-        write_json(new / "environment.json", environment())
-        results = fit(config, vae, data, epochs, new / "logs")
-        results |= {"units": vae.metric_units, "history": vae.history.history}
-        write_json(new / "metrics.json", results)
-        vae.save(new / "model.keras")
-        kv.saving.export_decoder(vae, new / "decoder")
-        print(f"Training {results['status']}. Evaluating on the test images ...")
-        try:
-            results |= test_scores(config, vae, data.test)
-            write_json(new / "metrics.json", results)
-            save_figures(new / "figures", kv.plotting.report(vae, data.test, vae.history.history, config.training.seed))
-        except (Exception, KeyboardInterrupt) as error:  # what was trained is kept, whatever happens to its report
-            results["status"] += f"; its evaluation ended with {type(error).__name__}: {error}"
-            write_json(new / "metrics.json", results)
-    for name, estimate in results.get("test", {}).items():
-        print(f"  test {name:21s} {estimate['mean']:10.4f} +- {estimate['standard_error']:.4f}")
-    whole = results["status"] in ("finished", "interrupted")
-    print(f"Saved in {folder}" if whole else f"Saved in {folder}: {results['status']}")
-    return 0 if whole else 1
+
+def _train(
+    config: Config, vae: kv.VAE, data: kv.data.ImageData, epochs: int, folder: RunFolder, interrupts: Interrupts
+) -> dict[str, Any]:
+    """Train and return how it went: a training that fails is one that ends early, if it took a step at all."""
+    folder.tell("training")
+    try:
+        write_json(folder.path / "config.json", config.to_dict())
+        write_json(folder.path / "environment.json", environment())
+        say(f"Training on {describe_device()}: {data}")
+        with interrupts.allowed():
+            results = fit(config, vae, data, epochs, folder.path / "logs")
+    except (Exception, KeyboardInterrupt) as error:
+        if not int(vae.step):
+            shutil.rmtree(folder.path, ignore_errors=True)
+            raise
+        results = {"status": "interrupted" if isinstance(error, KeyboardInterrupt) else f"failed: {one_line(error)}"}
+    return {**results, "units": vae.metric_units, "history": vae.history.history}
+
+
+def _report(
+    config: Config,
+    vae: kv.VAE,
+    data: kv.data.ImageData,
+    results: dict[str, Any],
+    folder: RunFolder,
+    interrupts: Interrupts,
+) -> None:
+    """Score the test images, which adds to `results`, and draw."""
+    say(f"Training {results['status']}. Evaluating on the test images ...")
+    with folder.step("evaluating on the test images"), interrupts.allowed():
+        results |= test_scores(config, vae, data.test)
+        for name, estimate in results["test"].items():
+            say(f"  test {name:21s} {estimate['mean']:10.4f} +- {estimate['standard_error']:.4f}")
+        write_json(folder.path / "metrics.json", results)
+    with folder.step("drawing the figures"), interrupts.allowed():
+        figures = kv.plotting.report(vae, data.test, results["history"], config.training.seed)
+        save_figures(folder.path / "figures", figures)
 
 
 def main(arguments: list[str], prog: str = "python -m keras_vae train") -> int:
     """Run with the given flags and return the exit code; it is 2, after one line, for what the user can mend."""
     try:
         return run(parse_config(arguments, prog))
-    except (ValueError, OSError) as error:
-        print(f"{prog}: {' '.join(str(error).split())}", file=sys.stderr)
-        return 2
+    except (ValueError, OSError, tf.errors.OpError) as error:
+        return fail(prog, error)
+    except KeyboardInterrupt:
+        say(f"{prog}: interrupted before the training began", error=True)
+        return 128 + signal.SIGINT

@@ -46,7 +46,7 @@ class RelaxedOneHotCategorical(tfd.RelaxedOneHotCategorical):
 
     Samples at a low temperature have entries below the smallest number of their dtype, which are rounded to 0,
     where the density is 0 or infinite. Here x is at least the smallest normal number: 1.2e-38 in float32. No sample
-    gets there whose logits differ by less than 87 temperature - 20 (float32); beyond, log-probabilities, and a KL
+    gets there whose logits differ by less than 86 temperature - 20 (float32); beyond, log-probabilities, and a KL
     estimated from them, are those of the clipped x, whose gradient is zero.
 
     Example:

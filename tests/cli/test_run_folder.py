@@ -6,14 +6,7 @@ import tensorflow as tf
 from matplotlib.figure import Figure
 
 import keras_vae as kv
-from keras_vae.cli.run_folder import environment, next_name, save_figures
-
-
-def test_names_are_numbered_when_taken(tmp_path):
-    assert next_name(tmp_path / "missing", "a") == "a"
-    for expected in ("a", "a-2", "a-3"):
-        assert next_name(tmp_path, "a") == expected
-        (tmp_path / expected).mkdir()
+from keras_vae.cli.run_folder import environment, save_figures
 
 
 def test_environment_tells_versions_and_device():

@@ -129,11 +129,11 @@ def test_samples_are_on_the_simplex_and_their_log_prob_and_gradients_are_finite(
         assert np.all(np.isfinite(tape.gradient(target, params)))
 
 
-def test_no_sample_is_clipped_whose_logits_differ_by_less_than_87_temperatures_minus_20(monkeypatch):
+def test_no_sample_is_clipped_whose_logits_differ_by_less_than_86_temperatures_minus_20(monkeypatch):
     """With the extremes of the noise, which uniform draws of 0 and of 1 - 2**-24 give."""
     temperature, extremes = 0.3, tf.constant([0.0, 1 - 2.0**-24])
     monkeypatch.setattr("keras_vae.random.sampling.uniform", lambda shape, *_: tf.broadcast_to(extremes, shape))
-    y = RelaxedOneHotCategorical.new(tf.constant([[0.0, 87 * temperature - 20]]), 2, temperature)
+    y = RelaxedOneHotCategorical.new(tf.constant([[0.0, 86 * temperature - 20]]), 2, temperature)
     assert np.min(random.sample(y, 1, 0)) > np.finfo("float32").tiny
 
 

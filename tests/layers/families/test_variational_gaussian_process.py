@@ -6,6 +6,7 @@ import json
 import keras
 import numpy as np
 import pytest
+import scipy.stats
 import tensorflow as tf
 import tensorflow_probability as tfp
 from tensorflow_probability import distributions as tfd
@@ -93,7 +94,7 @@ def test_numbers_are_those_of_tfp_s_process_for_every_function(size):
             jitter=1e-4,
         )
         log_prob += process.log_prob(Y[:, e])
-        loss.append(process.variational_loss(Y[:, e], kl_weight=0.5))
+        loss.append(process.variational_loss(Y[:, e], kl_weight=0.5) - len(X) / 2)  # see the test of the loss
         kl.append(process.surrogate_posterior_kl_divergence_prior())
         mean.append(process.mean())
         variance.append(process.variance())
@@ -107,12 +108,32 @@ def test_numbers_are_those_of_tfp_s_process_for_every_function(size):
 
 
 def test_the_loss_is_minus_the_expected_log_likelihood_plus_the_weighted_kl():
-    y = layer()(X)
+    """E_q(f) log N(y; f, s^2) = sum log N(y; m, s^2) - v / (2 s^2), where v is the variance of f without the noise.
+
+    TFP's loss has v + s^2 for v, which adds 1/2 a point.
+    """
+    made = layer()
+    made(X)
+    weight(made, "variational_inducing_observations_loc").assign(RNG.normal(size=(1, 4)))
+    weight(made, "variational_inducing_observations_scale").assign(0.3 * np.eye(4)[None])
+    y = made(X)
+    noise_variance = np.logaddexp(0, -2)
+    base = y.tensor_distribution.distribution
+    mean, variance = (np.float64(moment)[0] for moment in (base.mean(), base.variance()))
+    log_prob = scipy.stats.norm(mean, np.sqrt(noise_variance)).logpdf(Y[:, 0])
+    expected = np.sum(log_prob - (variance - noise_variance) / (2 * noise_variance))
+    np.testing.assert_allclose(y.variational_loss(Y[:, :1], kl_weight=0.0), [-expected], rtol=1e3 * EPS)
     none, half, one = (y.variational_loss(Y[:, :1], kl_weight=w) for w in (0.0, 0.5, 1.0))
     kl = y.surrogate_posterior_kl_divergence_prior()
     np.testing.assert_allclose(one - none, kl, rtol=64 * EPS, atol=64 * EPS * np.abs(one).max())
     np.testing.assert_allclose(half - none, 0.5 * kl, rtol=64 * EPS, atol=64 * EPS * np.abs(one).max())
     np.testing.assert_array_equal(y.variational_loss(Y[:, :1]), one)
+
+
+def test_the_loss_is_refused_without_noise():
+    y = layer(unconstrained_observation_noise_variance_initializer=None)(X)
+    with pytest.raises(ValueError, match="Without noise y has no density: .*Received: unconstrained_obs"):
+        y.variational_loss(Y[:, :1])
 
 
 # Shapes.

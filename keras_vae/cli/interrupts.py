@@ -1,0 +1,57 @@
+"""Ctrl-C, SIGTERM and SIGHUP, which end a training but lose nothing of it."""
+
+from __future__ import annotations
+
+import contextlib
+import signal
+import threading
+from collections.abc import Iterator
+from typing import Any
+
+__all__ = ["Interrupts"]
+
+_SIGNALS = [getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name)]
+
+
+class Interrupts:
+    """Context in which these signals are noted, and raise KeyboardInterrupt only where that is allowed.
+
+    Signals that the process was told to ignore, as `nohup` does with SIGHUP, stay ignored. Python hands signals to the
+    main thread only: in another thread nothing changes.
+
+    Attributes:
+        received: The first signal that came, or None.
+    """
+
+    def __init__(self) -> None:
+        self.received: signal.Signals | None = None
+        self._is_allowed = False
+        self._before: dict[int, Any] = {}
+
+    def __enter__(self) -> Interrupts:
+        if threading.current_thread() is threading.main_thread():
+            numbers = [number for number in _SIGNALS if signal.getsignal(number) is not signal.SIG_IGN]
+            self._before = {number: signal.signal(number, self._handle) for number in numbers}
+        return self
+
+    def __exit__(self, *_: Any) -> None:
+        for number, handler in self._before.items():
+            signal.signal(number, handler)
+
+    @contextlib.contextmanager
+    def allowed(self) -> Iterator[None]:
+        """Let a signal interrupt the block, as Ctrl-C does in any Python program."""
+        self._is_allowed = True
+        try:
+            yield
+        finally:
+            self._is_allowed = False
+
+    def exit_code(self) -> int:
+        """Return 128 + the signal's number, as shells do; 0 without a signal or after Ctrl-C, which the user chose."""
+        return 0 if self.received in (None, signal.SIGINT) else 128 + int(self.received or 0)
+
+    def _handle(self, number: int, frame: Any) -> None:
+        self.received = self.received or signal.Signals(number)
+        if self._is_allowed:
+            raise KeyboardInterrupt
