@@ -31,7 +31,8 @@ class DenseVariational(ReplicaLayer):
         make_posterior_fn: function of the number of entries of kernel and bias and of their dtype (a `tf.DType`)
             that returns a layer, or any function of the inputs, whose output is q, with event
             [kernel_size + bias_size]: `VariableLayer` and then `DistributionLambda`, say. The weights of a layer
-            are trained and saved. q must stand for a tensor too, as the output of a `DistributionLambda` does: the draw.
+            are trained and saved. q must stand for a tensor too, the draw, as the
+            output of a `DistributionLambda` does.
         make_prior_fn: function as `make_posterior_fn` that makes p, which may be any TFP distribution.
         kl_weight: factor of the divergence, 1 / n for a loss that is a mean over n examples; None is 1.
         kl_use_exact: whether KL(q, p) is the closed form that TFP has, instead of log q(w) - log p(w) at the draw w.
