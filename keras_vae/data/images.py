@@ -18,6 +18,7 @@ from keras_vae.protocols import Batch, as_batch
 __all__ = ["Batches", "Split", "as_batches"]
 
 _SHUFFLE_BUFFER = 10_000
+_ROWS_OF_NO_CONCERN = 1024
 
 
 @dataclasses.dataclass(frozen=True)
@@ -77,8 +78,8 @@ class Batches:
 
     Args:
         split: the images.
-        batch_size: B; the last batch of an epoch holds what is left. More than there are
-            examples is lowered to about their number.
+        batch_size: B; the last batch of an epoch holds what is left. A number far above
+            that of the examples is lowered.
         seed: see `keras_vae.random.as_seed`.
         training: see above.
         shuffle: whether training has a new order each epoch.
@@ -88,8 +89,9 @@ class Batches:
 
     def __init__(self, split: Split, batch_size: int, seed: Any, training: bool = True, shuffle: bool = True):
         check_counts(batch_size=batch_size)
-        # One batch of all examples needs no more; a power of two is the same for sets that differ a little.
-        self.batch_size = min(batch_size, 2 ** (split.num_examples - 1).bit_length())
+        # A batch of all examples needs no more rows. Powers of two let sets of similar sizes share a compiled loop.
+        most = max(_ROWS_OF_NO_CONCERN, 2 ** (split.num_examples - 1).bit_length())
+        self.batch_size = min(batch_size, most)
         self.split, self.training = split, training
         self.shuffle = training and shuffle
         self.noise = random.as_noise(seed)

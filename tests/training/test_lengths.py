@@ -29,10 +29,11 @@ def test_sets_smaller_than_a_batch_share_a_compilation_too(make_vae):
 
 
 @pytest.mark.parametrize("batch_size", [2**31 - 1, 99_999_999_999])
-def test_a_batch_far_larger_than_the_data_is_the_data(batch_size):
-    batches = Batches(Split(x_of(20), 20), batch_size, seed=0)
-    assert (batches.batch_size, batches.steps_per_epoch) == (32, 1)
-    assert next(iter(batches.epoch(0))).shape == (20, 4, 4, 1)
+@pytest.mark.parametrize(("num_examples", "lowered"), [(20, 1024), (1_500, 2048)])
+def test_a_batch_far_larger_than_the_data_is_lowered_to_one_of_all_examples(batch_size, num_examples, lowered):
+    batches = Batches(Split(x_of(num_examples), num_examples), batch_size, seed=0)
+    assert (batches.batch_size, batches.steps_per_epoch) == (lowered, 1)
+    assert next(iter(batches.epoch(0))).shape == (num_examples, 4, 4, 1)
 
 
 def test_fit_takes_all_examples_in_one_step_where_the_batch_is_larger(make_vae):
