@@ -270,14 +270,15 @@ class Config:
         if isinstance(training, dict):  # earlier versions had two loops, which took the same steps
             values = {**values, "training": {name: value for name, value in training.items() if name != "loop"}}
         try:
-            return dacite.from_dict(cls, values, dacite.Config(strict=True, cast=[tuple], type_hooks={float: _number}))
+            return dacite.from_dict(cls, values, dacite.Config(strict=True, type_hooks=_CONVERSIONS))
         except dacite.WrongTypeError as error:
             reason = (
                 f"`{error.field_path}` must be {_expected(error.field_type)}. "
                 f"Received: {error.field_path}={_shortened.repr(error.value)}"
             )
-        except dacite.DaciteError as error:
-            reason = textwrap.shorten(str(error), 300, placeholder=" ...")
+        except dacite.UnexpectedDataError as error:
+            names = textwrap.shorten(", ".join(map(repr, error.keys)), 300, placeholder=" ...")
+            reason = f"There is no such setting; --help lists those there are. Received: {names}"
         raise ValueError(
             f"The configuration cannot be used: {reason}"
         )  # without the cause, which prints all of a value
@@ -285,9 +286,22 @@ class Config:
 
 def _number(value: Any) -> Any:
     """Return whole numbers as floats, and 1e-3, which YAML takes for text unless it is written 1.0e-3."""
-    with contextlib.suppress(ValueError, OverflowError):
-        return float(value) if isinstance(value, str | int) and not isinstance(value, bool) else value
-    return value
+    if not isinstance(value, str | int) or isinstance(value, bool):
+        return value
+    try:
+        return float(value)
+    except OverflowError:  # of an integer
+        return math.inf
+    except ValueError:
+        return value
+
+
+def _tuple(value: Any) -> Any:
+    """Return a list as a tuple, and the rest as it is."""
+    return tuple(value) if isinstance(value, list) else value
+
+
+_CONVERSIONS: dict[Any, Any] = {float: _number, tuple[int, ...]: _tuple}
 
 
 def _expected(kind: Any) -> str:
@@ -363,7 +377,10 @@ def _read_settings(path: Path) -> Any:
                 "A file of settings has sections and lists, and none of them in each other more than "
                 f"{_DEEPEST} deep. Received: {str(path)!r}"
             )
-    return yaml.safe_load(text)
+    try:
+        return yaml.safe_load(text)
+    except ValueError as error:  # a date that is none, an integer of too many digits
+        raise ValueError(f"--config takes a YAML or JSON file: {error}") from error
 
 
 def _first_sentence(box: str) -> str:

@@ -33,12 +33,16 @@ def settings(tmp_path, text):
         ("training: {epochs: 2.5}", "`training.epochs` must be a whole number. Received: training.epochs=2.5"),
         ("model: {hidden: [4, x]}", "`model.hidden` must be a list of whole numbers. Received: .*'x'"),
         ("model: {batch_norm: 1}", "`model.batch_norm` must be true or false. Received: model.batch_norm=1"),
+        ("model: {hidden: 400}", "`model.hidden` must be a list of whole numbers. Received: model.hidden=400"),
+        ("model: {hiden: [4]}", "There is no such setting; --help lists those there are. Received: 'hiden'"),
+        ("training: {seed: " + 5_000 * "9" + "}", "--config takes a YAML or JSON file"),
+        ("training: {learning_rate: " + 400 * "9" + "}", "`learning_rate` must be positive"),
         ("model: 3", "`model` must be a section of settings. Received: model=3"),
         ("run: {name: 2024}", "`run.name` must be a text. Received: run.name=2024"),
         ("model: {likelihood: cauchy}", f"must be one of {', '.join(LIKELIHOODS)}. Received: .*'cauchy'"),
         ("loss: {objective: mse}", "`loss.objective` must be one of elbo, iwae. Received: loss.objective='mse'"),
     ],
-    ids=range(14),
+    ids=range(18),
 )
 def test_a_file_that_cannot_be_used_is_refused_at_once_in_a_short_sentence(tmp_path, text, message):
     start = time.perf_counter()
