@@ -30,7 +30,7 @@ def new_folder(path: str | Path) -> Iterator[Path]:
     if path.exists():
         raise FileExistsError(f"The folder exists already, and is never overwritten. Received: {str(path)!r}")
     path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = _hidden(path.parent)
+    temporary = _hidden(path)
     temporary.mkdir()
     try:
         yield temporary
@@ -51,7 +51,7 @@ def copy_to_next_version(source: str | Path, path: str | Path) -> Path:
     """
     path = Path(path)
     path.mkdir(parents=True, exist_ok=True)
-    temporary = _hidden(path)
+    temporary = _hidden(path / "export")
     try:
         shutil.copytree(source, temporary)
         target = _take_number(path)
@@ -73,8 +73,8 @@ def _take_number(path: Path) -> Path:
 
 
 def _hidden(path: Path) -> Path:
-    """Return a name below `path` that nobody else has."""
-    return path / f".{uuid.uuid4().hex}"
+    """Return a hidden name beside `path` that nobody else has."""
+    return path.with_name(f".{path.name}-{uuid.uuid4().hex}")
 
 
 def write_json(path: str | Path, value: Any) -> None:
