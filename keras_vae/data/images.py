@@ -90,7 +90,7 @@ class Batches:
     def __init__(self, split: Split, batch_size: int, seed: Any, training: bool = True, shuffle: bool = True):
         check_counts(batch_size=batch_size)
         # A batch of all examples needs no more rows. Powers of two let sets of similar sizes share a compiled loop.
-        most = max(_ROWS_OF_NO_CONCERN, 2 ** (split.num_examples - 1).bit_length())
+        most = max(_ROWS_OF_NO_CONCERN, 2 ** (int(split.num_examples) - 1).bit_length())
         self.batch_size = min(batch_size, most)
         self.split, self.training = split, training
         self.shuffle = training and shuffle

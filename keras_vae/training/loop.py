@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import math
 import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Container, Sequence
 from typing import Any
 
 import keras
@@ -64,7 +64,7 @@ def train(
         raise ValueError(f"Call `vae.compile()` before training. Received: vae.compiled={vae.compiled}")
     check_counts(epochs=epochs)
     check_optional_counts(steps_per_execution=steps_per_execution)
-    if not isinstance(validation_freq, Sequence):
+    if not isinstance(validation_freq, Container):
         check_counts(validation_freq=validation_freq)
     source = _as_source(vae, data, batch_size)
     validation = None if validation_data is None else _as_source(vae, validation_data, batch_size, training=False)
