@@ -137,6 +137,7 @@ class LatentVariableModel(Protocol):
         metric_units: The metrics of training by name, with their units.
         step: Training steps taken, int64.
         variable_dtype: Dtype in which densities are computed.
+        variables: All weights, of Keras.
     """
 
     name: str
@@ -150,6 +151,7 @@ class LatentVariableModel(Protocol):
     metric_units: dict[str, str]
     step: Any
     variable_dtype: Any
+    variables: Any
 
     def encode(self, x: Any, training: bool = False) -> Any:
         """Return q(z|x)."""

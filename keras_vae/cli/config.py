@@ -12,6 +12,9 @@ import inspect
 import io
 import itertools
 import math
+import reprlib
+import textwrap
+import typing
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
@@ -25,6 +28,13 @@ from keras_vae.networks import NETWORKS
 from keras_vae.posteriors import POSTERIORS
 
 __all__ = ["Config", "DataConfig", "LossConfig", "ModelConfig", "RunConfig", "TrainingConfig", "parse_config"]
+
+
+_DEEPEST = 10  # lists and sections in each other, in a file of settings
+
+_shortened = reprlib.Repr()
+_shortened.maxlevel = 2
+_shortened.maxstring = _shortened.maxother = 80
 
 
 def _flag(kind: type, default: str) -> Any:
@@ -167,7 +177,7 @@ class Config:
     """All of it.
 
     Raises:
-        ValueError: if a number is out of range.
+        ValueError: if a number is out of range, or true or false stands in place of a number.
 
     Example:
 
@@ -182,6 +192,11 @@ class Config:
     run: RunConfig = RunConfig()
 
     def __post_init__(self) -> None:
+        for section in vars(self).values():
+            for field in dataclasses.fields(section):
+                value = getattr(section, field.name)
+                if isinstance(value, bool) and not isinstance(field.default, bool):  # Python takes True for 1
+                    raise ValueError(f"`{field.name}` must be a number. Received: {field.name}={value}")
         positive = {
             "num_levels": self.data.num_levels,
             "image_size": self.data.image_size,
@@ -248,22 +263,64 @@ class Config:
         """
         if not isinstance(values, dict):
             raise ValueError(
-                f"The configuration must have sections data, model, loss, training, run. Received: {values!r}"
+                "The configuration must have sections data, model, loss, training, run. "
+                f"Received: {_shortened.repr(values)}"
             )
         training = values.get("training")
         if isinstance(training, dict):  # earlier versions had two loops, which took the same steps
             values = {**values, "training": {name: value for name, value in training.items() if name != "loop"}}
         try:
-            return dacite.from_dict(cls, values, dacite.Config(strict=True, cast=[tuple], type_hooks={float: _number}))
-        except dacite.DaciteError as error:
-            raise ValueError(f"The configuration cannot be used: {error}") from error
+            return dacite.from_dict(cls, values, dacite.Config(strict=True, type_hooks=_CONVERSIONS))
+        except dacite.WrongTypeError as error:
+            reason = (
+                f"`{error.field_path}` must be {_expected(error.field_type)}. "
+                f"Received: {error.field_path}={_shortened.repr(error.value)}"
+            )
+        except dacite.UnexpectedDataError as error:
+            names = textwrap.shorten(", ".join(map(repr, error.keys)), 300, placeholder=" ...")
+            reason = f"There is no such setting; --help lists those there are. Received: {names}"
+        raise ValueError(
+            f"The configuration cannot be used: {reason}"
+        )  # without the cause, which prints all of a value
 
 
 def _number(value: Any) -> Any:
-    """Return 1e-3 as a number, which YAML takes for text unless it is written 1.0e-3."""
-    with contextlib.suppress(ValueError, TypeError):
-        return float(value) if isinstance(value, str) else value
-    return value
+    """Return whole numbers as floats, and 1e-3, which YAML takes for text unless it is written 1.0e-3."""
+    if not isinstance(value, str | int) or isinstance(value, bool):
+        return value
+    try:
+        return float(value)
+    except OverflowError:  # of an integer
+        return math.inf
+    except ValueError:
+        return value
+
+
+def _tuple(value: Any) -> Any:
+    """Return a list as a tuple, and the rest as it is."""
+    return tuple(value) if isinstance(value, list) else value
+
+
+_CONVERSIONS: dict[Any, Any] = {float: _number, tuple[int, ...]: _tuple}
+
+
+def _expected(kind: Any) -> str:
+    """Return in words what a setting of the type `kind` takes.
+
+    Example:
+
+    >>> _expected(int | None), _expected(Literal["elbo", "iwae"]), _expected(tuple[int, ...])
+    ('a whole number', 'one of elbo, iwae', 'a list of whole numbers')
+    """
+    words = {int: "a whole number", float: "a number", str: "a text", bool: "true or false"}
+    if kind in words:
+        return words[kind]
+    parts = typing.get_args(kind)
+    if typing.get_origin(kind) is Literal:
+        return f"one of {', '.join(parts)}"
+    if typing.get_origin(kind) is tuple:
+        return "a list of whole numbers"
+    return _expected(parts[0]) if parts else "a section of settings"  # parts[0] of a type or None
 
 
 _DESCRIPTION = (
@@ -284,8 +341,8 @@ def parse_config(arguments: list[str], prog: str = "train.py") -> Config:
     before.add_argument("--config", type=Path)
     try:
         file, arguments = before.parse_known_args(arguments)
-        values = yaml.safe_load(file.config.read_text()) if file.config else {}
-    except (argparse.ArgumentError, yaml.YAMLError) as error:
+        values = _read_settings(file.config) if file.config else {}
+    except (argparse.ArgumentError, yaml.YAMLError, UnicodeDecodeError) as error:
         raise ValueError(f"--config takes a YAML or JSON file: {error}") from error
     default = Config.from_dict(values or {})
     box = io.StringIO()
@@ -302,6 +359,35 @@ def parse_config(arguments: list[str], prog: str = "train.py") -> Config:
     except SystemExit as stop:
         if stop.code == 0:  # --help
             raise
-        told = [line.strip(" │") for line in box.getvalue().splitlines()[1:]]  # the box without its frame
-        sentence = itertools.takewhile(lambda line: not line.startswith(("─", "╰")), told)
-        raise ValueError(" ".join(sentence)) from None
+        raise ValueError(_first_sentence(box.getvalue())) from None
+
+
+def _read_settings(path: Path) -> Any:
+    """Return what a YAML or JSON file holds, unless it is made to take all time or memory."""
+    text, depth = path.read_text(encoding="utf-8"), 0
+    for event in yaml.parse(text, Loader=yaml.SafeLoader):
+        if isinstance(event, yaml.AliasEvent):  # a few of them can stand for billions of values
+            raise ValueError(
+                "A file of settings has no use for aliases: write the value out. "
+                f"Received: *{event.anchor} in {str(path)!r}"
+            )
+        depth += isinstance(event, yaml.CollectionStartEvent) - isinstance(event, yaml.CollectionEndEvent)
+        if depth > _DEEPEST:
+            raise ValueError(
+                "A file of settings has sections and lists, and none of them in each other more than "
+                f"{_DEEPEST} deep. Received: {str(path)!r}"
+            )
+    try:
+        return yaml.safe_load(text)
+    except ValueError as error:  # a date that is none, an integer of too many digits
+        raise ValueError(f"--config takes a YAML or JSON file: {error}") from error
+
+
+def _first_sentence(box: str) -> str:
+    """Return the first paragraph of an error of tyro, without its title and its frame, of whatever characters."""
+    lines = [line.strip(" │") for line in box.splitlines()[1:]]
+
+    def is_rule(line: str) -> bool:
+        return not line.strip("─-╰╯ ")
+
+    return " ".join(itertools.takewhile(lambda line: not is_rule(line), itertools.dropwhile(is_rule, lines)))

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import textwrap
+import zipfile
+import zlib
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -119,10 +122,42 @@ def load_run(folder: str | Path) -> Run:
 
     Raises:
         FileNotFoundError: if `folder` is not that of a run.
+        ValueError: if one of its files cannot be read, with the file's name and the reason.
     """
     folder = Path(folder)
     for name in ("config.json", "model.keras"):
         if not (folder / name).is_file():
             raise FileNotFoundError(f"A folder that train.py left behind has a {name}. Received: {str(folder)!r}")
-    config = Config.from_dict(json.loads((folder / "config.json").read_text()))
-    return Run(config, load_data(config), keras.saving.load_model(folder / "model.keras"))
+    config, vae = _read_config(folder / "config.json"), _read_model(folder / "model.keras")
+    return Run(config, load_data(config), vae)
+
+
+def _read_config(path: Path) -> Config:
+    try:
+        return Config.from_dict(json.loads(path.read_text(encoding="utf-8")))
+    except (ValueError, RecursionError) as error:
+        raise ValueError(f"The configuration of the run cannot be read: {error}. Received: {str(path)!r}") from None
+
+
+def _read_model(path: Path) -> VAE:
+    try:
+        with zipfile.ZipFile(path) as file:
+            damaged = file.testzip()
+    except (zipfile.BadZipFile, zlib.error, EOFError) as error:
+        damaged = str(error)
+    if damaged:
+        raise ValueError(
+            "The model of the run is damaged, or was cut short when it was written: train it again, or copy it anew. "
+            f"Received: {str(path)!r}, damaged: {damaged}"
+        )
+    try:
+        model = keras.saving.load_model(path)
+    except Exception as error:  # of Keras, of h5py, or of the classes in the file
+        reason = textwrap.shorten(f"{type(error).__name__}: {error}", 300, placeholder=" ...")
+        raise ValueError(
+            "The model of the run cannot be loaded: it was saved by another version of keras_vae, or has classes that "
+            f"are not registered here. Received: {str(path)!r}, {reason}"
+        ) from error
+    if not isinstance(model, VAE):
+        raise ValueError(f"The model of a run is a keras_vae.VAE. Received: {str(path)!r}, a {type(model).__name__}")
+    return model

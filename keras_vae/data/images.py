@@ -11,12 +11,14 @@ import numpy as np
 import tensorflow as tf
 
 from keras_vae import random
+from keras_vae.arguments import check_counts
 from keras_vae.data.pixel_levels import Pixels
 from keras_vae.protocols import Batch, as_batch
 
 __all__ = ["Batches", "Split", "as_batches"]
 
 _SHUFFLE_BUFFER = 10_000
+_ROWS_OF_NO_CONCERN = 1024
 
 
 @dataclasses.dataclass(frozen=True)
@@ -76,7 +78,8 @@ class Batches:
 
     Args:
         split: the images.
-        batch_size: B; the last batch of an epoch holds what is left.
+        batch_size: B; the last batch of an epoch holds what is left. A number far above
+            that of the examples is lowered.
         seed: see `keras_vae.random.as_seed`.
         training: see above.
         shuffle: whether training has a new order each epoch.
@@ -85,12 +88,14 @@ class Batches:
     endless = False
 
     def __init__(self, split: Split, batch_size: int, seed: Any, training: bool = True, shuffle: bool = True):
-        if batch_size < 1:
-            raise ValueError(f"`batch_size` must be 1 or more. Received: batch_size={batch_size}")
-        self.split, self.batch_size, self.training = split, batch_size, training
+        check_counts(batch_size=batch_size)
+        # A batch of all examples needs no more rows. Powers of two let sets of similar sizes share a compiled loop.
+        most = max(_ROWS_OF_NO_CONCERN, 2 ** (int(split.num_examples) - 1).bit_length())
+        self.batch_size = min(batch_size, most)
+        self.split, self.training = split, training
         self.shuffle = training and shuffle
         self.noise = random.as_noise(seed)
-        self.steps_per_epoch = -(-split.num_examples // batch_size)
+        self.steps_per_epoch = -(-split.num_examples // self.batch_size)
 
     def order(self, epoch: Any) -> tf.Tensor:
         """Return the order of the examples in `epoch`: int32 [N]."""
@@ -116,16 +121,11 @@ class Batches:
 
     @property
     def kind(self) -> Any:
-        """What a compiled loop over this data depends on."""
+        """What a compiled loop over this data depends on; the number of examples is not part of it."""
         split = self.split
         spec = tuple(self.spec_of_all) if split.in_memory else split.images.element_spec
         seed = tuple(self.noise.seed.numpy().tolist())
-        return (spec, split.pixels, self.batch_size, seed, self.training, self.has_rest)
-
-    @property
-    def has_rest(self) -> bool:
-        """Whether the last batch of an epoch is smaller than the others."""
-        return self.split.num_examples % self.batch_size > 0
+        return (spec, split.pixels, self.batch_size, seed, self.training)
 
     def without_data(self) -> Batches:
         """Return batches of the same kind that hold no data, for a compiled loop to keep."""
@@ -227,11 +227,14 @@ def as_batches(data: Any, batch_size: int, seed: Any, training: bool = True, shu
     Arrays are x, or what `keras_vae.protocols.as_batch` takes. `Batches` are returned as they are.
 
     Raises:
+        TypeError: if the data is None.
         ValueError: if the length of a `tf.data.Dataset` is not known or it has more than x, or if arrays differ in
             length.
     """
     if isinstance(data, Batches):
         return data
+    if data is None:
+        raise TypeError("The data must be an array, a Split or a tf.data.Dataset. Received: NoneType")
     if isinstance(data, tf.data.Dataset):
         if tf.nest.is_nested(data.element_spec):
             raise ValueError(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
@@ -9,12 +10,13 @@ import numpy as np
 import tensorflow as tf
 
 from keras_vae import random
+from keras_vae.arguments import check_counts
 from keras_vae.data.images import as_batches
 from keras_vae.distributions import latents
 from keras_vae.distributions.sets import REAL, UNKNOWN
 from keras_vae.distributions.support import family_name, support_of
 from keras_vae.evaluation.hamiltonian import hamiltonian_transition
-from keras_vae.evaluation.importance_sampling import LogMarginal
+from keras_vae.evaluation.importance_sampling import LogMarginal, check_normalized
 from keras_vae.evaluation.progress import progress
 from keras_vae.protocols import LatentVariableModel, as_batch
 from keras_vae.random import Noise, Stream
@@ -68,12 +70,17 @@ def annealed_log_marginal(
         `AnnealedLogMarginal`, in the order of the data.
 
     Raises:
-        ValueError: if the data lies outside the likelihood's support, or if z is discrete or bounded.
+        ValueError: if a number is not positive, if the data lies outside the likelihood's support, if z is discrete or
+            bounded, or if the likelihood is a cross-entropy of grey targets, for which there is no log p(x).
 
     References:
         Neal (2001), "Annealed importance sampling", Eq. 4 to 11. Wu et al. (2017), "On the Quantitative
         Analysis of Decoder-Based Generative Models".
     """
+    check_counts(num_chains=num_chains, num_steps=num_steps, num_leapfrog_steps=num_leapfrog_steps)
+    if not 0 < step_size < math.inf:
+        raise ValueError(f"`step_size` must be positive. Received: step_size={step_size!r}")
+    check_normalized(vae)
     for part in tf.nest.flatten(vae.prior_distribution()):
         support = support_of(part)
         if support not in (REAL, UNKNOWN):

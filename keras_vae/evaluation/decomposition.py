@@ -21,6 +21,7 @@ __all__ = ["Decomposition", "decompose", "diagnose"]
 
 _ACTIVE_VARIANCE = 0.01  # Burda et al. (2016), App. C
 _DRAWS_AT_ONCE = 100
+_FEWEST_EXAMPLES = 50  # a variance over 50 normal values has a relative standard error of 20 %
 
 
 class Decomposition(NamedTuple):
@@ -34,6 +35,7 @@ class Decomposition(NamedTuple):
         variance_of_means: [D], of the posterior's means over the data set: a dimension with less than 0.01 is
             inactive.
         kl_per_dimension: [D], mean over the data set; empty unless posterior and prior are diagonal normals.
+        num_examples: N.
     """
 
     reconstruction_loss: Estimate
@@ -41,6 +43,7 @@ class Decomposition(NamedTuple):
     marginal_kl: Estimate
     variance_of_means: np.ndarray
     kl_per_dimension: np.ndarray
+    num_examples: int
 
     @property
     def active_units(self) -> int:
@@ -109,6 +112,7 @@ def decompose(vae: LatentVariableModel, data: Any, batch_size: int = 500, seed: 
         marginal_kl=estimate(log_marginal_q - values["log_p"]),
         variance_of_means=values["mean"].astype(np.float64).var(axis=0),
         kl_per_dimension=values["kl"].astype(np.float64).mean(axis=0),
+        num_examples=num_examples,
     )
 
 
@@ -147,7 +151,17 @@ def _add_posteriors(vae: LatentVariableModel) -> Callable:
 
 
 def diagnose(parts: Decomposition) -> list[str]:
-    """Return a sentence with its remedy for each thing that is wrong with the latent space; none if all is well."""
+    """Return a sentence with its remedy for each thing that is wrong with the latent space; none if all is well.
+
+    Fewer than 50 examples do not say how the posterior's means vary: then one sentence says so. The mutual information
+    of N examples is estimated as log N at most. Where it comes near to that, within log 2, the estimate of
+    KL(q(z), p(z)) is no more than an upper bound, and does not show that the prior has holes.
+    """
+    if parts.num_examples < _FEWEST_EXAMPLES:
+        return [
+            f"Whether z depends on x, and whether the prior fits, cannot be told with N={parts.num_examples} examples: "
+            f"decompose the ELBO over {_FEWEST_EXAMPLES} examples or more."
+        ]
     sentences = []
     latent_dim, active = len(parts.variance_of_means), parts.active_units
     if active == 0:
@@ -161,7 +175,14 @@ def diagnose(parts: Decomposition) -> list[str]:
             f"{latent_dim - active} of {latent_dim} dimensions of z do not depend on x: they cost little and give "
             "nothing. A smaller latent_dim does as well; a KL weight that grows from 0, or free bits, may use them."
         )
-    if parts.marginal_kl.mean > 1 + 0.2 * parts.mutual_information.mean:
+    information = parts.mutual_information.mean
+    if parts.marginal_kl.mean > 1 + 0.2 * information and information > math.log(parts.num_examples / 2):
+        sentences.append(
+            f"Whether the prior fits cannot be told with N={parts.num_examples:,} examples, whose mutual information "
+            f"is log N = {math.log(parts.num_examples):.1f} nats at most: the aggregate posterior is "
+            f"{parts.marginal_kl.mean:.1f} nats or less from the prior."
+        )
+    elif parts.marginal_kl.mean > 1 + 0.2 * information:
         sentences.append(
             f"The aggregate posterior is {parts.marginal_kl.mean:.1f} nats from the prior: the prior has holes, and "
             "samples of it may look worse than reconstructions. A learned prior fits it better."

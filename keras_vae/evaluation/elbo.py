@@ -10,6 +10,7 @@ import numpy as np
 import tensorflow as tf
 
 from keras_vae import random
+from keras_vae.arguments import check_counts
 from keras_vae.data.images import as_batches
 from keras_vae.evaluation.progress import progress
 from keras_vae.objectives import ELBO, bits_per_dim
@@ -60,7 +61,7 @@ def evaluate(
         `cross_entropy` and `kl`.
 
     Raises:
-        ValueError: if the data lies outside the likelihood's support.
+        ValueError: if a count is not a positive integer, or if the data lies outside the likelihood's support.
 
     Example:
 
@@ -68,6 +69,7 @@ def evaluate(
     >>> sorted(evaluate(vae, np.ones([10, 4, 4, 1])))
     ['bits_per_dim', 'elbo', 'kl', 'reconstruction_loss']
     """
+    check_counts(num_samples=num_samples)
     seed = random.as_seed(seed)
     batches = as_batches(data, batch_size, seed, training=False)
     terms_of = vae.compiled_function(("evaluate", num_samples), lambda: _terms_of(vae, num_samples))

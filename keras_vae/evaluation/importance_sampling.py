@@ -14,12 +14,13 @@ import tensorflow as tf
 from tensorflow_probability import distributions as tfd
 
 from keras_vae import random
+from keras_vae.arguments import check_counts
 from keras_vae.data.images import as_batches
 from keras_vae.evaluation.progress import progress
 from keras_vae.protocols import Batch, LatentVariableModel, as_batch
 from keras_vae.random import Noise, Stream
 
-__all__ = ["LogMarginal", "log_importance_weights", "log_marginal"]
+__all__ = ["LogMarginal", "check_normalized", "log_importance_weights", "log_marginal"]
 
 # Decoded images a step: on a CPU their parameters stay in the processor's cache, on a GPU (not measured) they fill it.
 _ROWS_AT_ONCE, _ROWS_AT_ONCE_ON_GPU = 500, 20_000
@@ -56,6 +57,7 @@ def log_importance_weights(
 
     The mean of w over the draws is an unbiased estimate of p(x). Arguments as in `log_marginal`.
     """
+    check_counts(num_samples=num_samples)
     noise = random.as_noise(seed, first_row)
     if proposal == "prior":  # of which every example gets draws of its own
         rows = tf.shape(x)[:1]
@@ -84,8 +86,8 @@ def log_marginal(
         `LogMarginal`, in the order of the data.
 
     Raises:
-        ValueError: if num_samples < 1, if the data lies outside the likelihood's support, or if the likelihood
-            is a cross-entropy of grey targets, for which there is no log p(x).
+        ValueError: if `num_samples` is not a positive integer, if the data lies outside the likelihood's support, or
+            if the likelihood is a cross-entropy of grey targets, for which there is no log p(x).
 
     Example:
 
@@ -99,15 +101,10 @@ def log_marginal(
         Models", App. E. Burda et al. (2016), "Importance Weighted Autoencoders", Eq. 8.
         Effective sample size: Kong (1992), "A note on importance sampling using standardized weights".
     """
-    if num_samples < 1:
-        raise ValueError(f"`num_samples` must be 1 or more. Received: num_samples={num_samples}")
+    check_counts(num_samples=num_samples)
     if proposal not in ("posterior", "prior"):
         raise ValueError(f"`proposal` must be posterior or prior. Received: proposal={proposal!r}")
-    if not vae.is_normalized:
-        raise ValueError(
-            "Grey targets under a soft Bernoulli have no log p(x): evaluate with a likelihood. "
-            f"Received: vae={vae.name!r}"
-        )
+    check_normalized(vae)
     samples = min(num_samples, _SAMPLES_AT_ONCE)
     on_gpu = bool(tf.config.list_physical_devices("GPU"))
     batch_size = max(1, (_ROWS_AT_ONCE_ON_GPU if on_gpu else _ROWS_AT_ONCE) // samples)
@@ -130,6 +127,15 @@ def log_marginal(
             sums += pool.map(of_batch, some)
     log_sum, log_sum_of_squares = np.concatenate(sums, axis=1).astype(np.float64)
     return LogMarginal.of_log_sums(log_sum, log_sum_of_squares, num_samples)
+
+
+def check_normalized(vae: LatentVariableModel) -> None:
+    """Raise if x has no log p(x) under the model, as its likelihood is a cross-entropy of grey targets."""
+    if not vae.is_normalized:
+        raise ValueError(
+            "Grey targets under a soft Bernoulli have no log p(x): evaluate with a likelihood. "
+            f"Received: vae={vae.name!r}"
+        )
 
 
 def _num_cores() -> int:

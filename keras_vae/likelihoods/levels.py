@@ -6,13 +6,21 @@ import dataclasses
 from collections.abc import Sequence
 
 from keras_vae import layers
+from keras_vae.arguments import check_counts
 from keras_vae.likelihoods.likelihood import Likelihood
 
 __all__ = ["Categorical", "QuantizedLogistic", "QuantizedLogisticMixture"]
 
 
+class _OfLevels(Likelihood):
+    """Base of the likelihoods that count levels."""
+
+    def __post_init__(self) -> None:
+        check_counts(least=2, num_levels=self.num_levels)
+
+
 @dataclasses.dataclass(frozen=True)
-class Categorical(Likelihood):
+class Categorical(_OfLevels):
     """Likelihood of levels or categories, with a logit for each of them: their order does not matter.
 
     Args:
@@ -37,7 +45,7 @@ class Categorical(Likelihood):
 
 
 @dataclasses.dataclass(frozen=True)
-class QuantizedLogistic(Likelihood):
+class QuantizedLogistic(_OfLevels):
     """Likelihood of ordered levels, with a rounded logistic distribution for each entry.
 
     Args:
@@ -53,7 +61,7 @@ class QuantizedLogistic(Likelihood):
 
 
 @dataclasses.dataclass(frozen=True)
-class QuantizedLogisticMixture(Likelihood):
+class QuantizedLogisticMixture(_OfLevels):
     """Likelihood of ordered levels, with a mixture of rounded logistic distributions for each entry.
 
     Args:

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 import keras
 
 from keras_vae import likelihoods, networks, posteriors
+from keras_vae.arguments import check_counts
 from keras_vae.likelihoods import Likelihood
 from keras_vae.networks import Network
 from keras_vae.posteriors import Posterior
@@ -90,8 +91,7 @@ def image_encoder(
         num_levels: Int, number of levels of x; 2 for x in [0, 1]. 2.
         posterior: Str or object, see `keras_vae.posteriors.get`. "diagonal".
     """
-    if num_levels < 2:
-        raise ValueError(f"`num_levels` must be 2 or more. Received: num_levels={num_levels}")
+    check_counts(least=2, num_levels=num_levels)
     return make_encoder(event_shape, latent_dim, networks.get(network, hidden), posterior, scale=1 / (num_levels - 1))
 
 

@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
+from collections import OrderedDict
 from collections.abc import Callable
 from typing import Any
 
 __all__ = ["CompiledFunctions"]
 
+_MOST = 32  # functions kept: a graph takes megabytes, and those compiled with XLA tens of them
+
 
 class CompiledFunctions:
-    """Compiled functions by key, kept as long as the parts that they were traced for are the same."""
+    """Compiled functions by key, kept as long as the parts that they were traced for are the same.
+
+    The 32 that were used last are kept.
+    """
 
     def __init__(self) -> None:
-        self.functions: dict[Any, Any] = {}
+        self.functions: OrderedDict[Any, Any] = OrderedDict()
         self._parts: list[Any] = []
 
     def clear(self) -> None:
@@ -28,10 +34,14 @@ class CompiledFunctions:
         return is_stale
 
     def get(self, key: Any, make: Callable[[], Any]) -> Any:
-        """Return what `make()` returned the first time that `key` was asked for."""
-        if key not in self.functions:
-            self.functions[key] = make()
-        return self.functions[key]
+        """Return what `make()` returned the first time that `key` was asked for, or anew where that was dropped."""
+        if key in self.functions:
+            self.functions.move_to_end(key)
+            return self.functions[key]
+        function = self.functions[key] = make()
+        if len(self.functions) > _MOST:
+            self.functions.popitem(last=False)
+        return function
 
 
 def _is_same(a: Any, b: Any) -> bool:

@@ -12,6 +12,7 @@ import numpy as np
 import tensorflow as tf
 
 from keras_vae import random, replicas
+from keras_vae.arguments import check_counts, check_optional_counts
 from keras_vae.data import BatchedData, Batches, Split, as_batched_data, as_batches
 from keras_vae.models.compiled_functions import CompiledFunctions
 from keras_vae.objectives import ELBO, LossTerms, Objective
@@ -45,13 +46,13 @@ class ObjectiveModel(keras.Model):
 
     def __init__(self, objective: Any, seed: int, dequantized_levels: int = 1, **kwargs: Any):
         super().__init__(**kwargs)
-        if dequantized_levels < 1:
-            raise ValueError(
-                f"`dequantized_levels` must be 1 or more. Received: dequantized_levels={dequantized_levels}"
-            )
+        check_counts(dequantized_levels=dequantized_levels)
         objective = ELBO() if objective is None else objective
         if not isinstance(objective, Objective):
-            raise TypeError(f"`objective` must be a keras_vae.objectives.Objective. Received: objective={objective!r}")
+            raise TypeError(
+                "`objective` must be a keras_vae.objectives.Objective, such as ELBO(), FreeBits(0.1) or "
+                f"IWAE(num_samples=5). Received: objective={objective!r}"
+            )
         self._compiled_functions = CompiledFunctions()
         self.dequantized_levels = dequantized_levels
         self.objective = objective
@@ -114,6 +115,12 @@ class ObjectiveModel(keras.Model):
                     "A VAE's loss and metrics come from its objective: pass `objective=` to the constructor. "
                     f"Received: {name}={value!r}"
                 )
+        if optimizer is None:
+            raise ValueError(
+                '`optimizer` must be the name of a Keras optimizer, such as "adam", or an object of '
+                "keras.optimizers. Received: optimizer=None"
+            )
+        check_optional_counts(steps_per_execution=steps_per_execution)
         self._compiled_functions.clear()
         single_graph = not run_eagerly and self.distribute_strategy.num_replicas_in_sync == 1
         super().compile(
@@ -251,16 +258,14 @@ class ObjectiveModel(keras.Model):
         """
         if class_weight is not None:
             raise ValueError(f"Give each example a `sample_weight`. Received: class_weight={class_weight!r}")
-        if isinstance(validation_freq, int | np.integer) and validation_freq < 1:
-            raise ValueError(f"`validation_freq` must be 1 or more. Received: validation_freq={validation_freq}")
-        batch_size = batch_size or 32
+        batch_size = 32 if batch_size is None else batch_size
         data = _arrays(x, y, sample_weight)
         if validation_split:
             data, validation_data = _split_off(data, validation_split)
         source = self._source(data, batch_size, steps_per_epoch, shuffle=shuffle)
         validation = None
         if validation_data is not None:
-            size = validation_batch_size or batch_size
+            size = batch_size if validation_batch_size is None else validation_batch_size
             validation = self._source(_of_tuple(validation_data), size, validation_steps, training=False)
         return train(
             self,
@@ -289,7 +294,8 @@ class ObjectiveModel(keras.Model):
 
         The noise is that of `keras_vae.evaluation.evaluate` with the model's seed, whatever the batch size.
         """
-        source = self._source(_arrays(x, y, sample_weight), batch_size or 32, steps, training=False)
+        batch_size = 32 if batch_size is None else batch_size
+        source = self._source(_arrays(x, y, sample_weight), batch_size, steps, training=False)
         self.check_batch(source.head())
         verbose = 1 if verbose == "auto" else verbose
         callback_list = keras.callbacks.CallbackList(
@@ -307,8 +313,8 @@ class ObjectiveModel(keras.Model):
         self, data: Any, batch_size: int, steps: int | None, training: bool = True, shuffle: bool = True
     ) -> Batches | BatchedData:
         """Return the data as batches."""
-        if steps is not None and steps < 1:
-            raise ValueError(f"The number of steps must be 1 or more. Received: steps={steps}")
+        check_counts(batch_size=batch_size)
+        check_optional_counts(steps=steps)
         if isinstance(data, tf.data.Dataset) and steps is None:
             data = getattr(data, "batches", data)  # of keras_vae.data.Batches.dataset
         if isinstance(data, Batch | Split):
@@ -332,6 +338,7 @@ class ObjectiveModel(keras.Model):
         callbacks: Any = None,
     ) -> np.ndarray:
         """Return reconstructions (see `call`), [N, *event]; arguments as in `keras.Model.predict`."""
+        check_optional_counts(batch_size=batch_size, steps=steps)
         x, execution = keras.utils.unpack_x_y_sample_weight(x)[0], self.steps_per_execution
         if steps is not None:  # Keras would take whole executions
             self.steps_per_execution, self.predict_function = math.gcd(execution, steps), None

@@ -12,6 +12,7 @@ import tensorflow as tf
 from tensorflow_probability import distributions as tfd
 
 from keras_vae import likelihoods, networks, priors, random
+from keras_vae.arguments import check_counts
 from keras_vae.distributions import latents
 from keras_vae.distributions.batch_reshape import BatchReshape
 from keras_vae.distributions.entries import weighted_log_prob
@@ -345,13 +346,18 @@ class VAE(ObjectiveModel):
         """Draw x by ancestral sampling: z ~ p(z), then the decoder's parameters, then x ~ p(x|z).
 
         Args:
-            num_samples: how many.
+            num_samples: how many, 1 or more.
             seed: see `keras_vae.random.as_seed`; None advances the model's own generator.
             mean: return the mean of p(x|z) instead of a draw from it.
 
         Returns:
             x [num_samples, *event].
+
+        Raises:
+            ValueError: if `num_samples` is not a positive integer.
         """
+        if tf.executing_eagerly():  # in a graph it may be a tensor
+            check_counts(num_samples=num_samples)
         noise = random.as_noise(self._next_seed() if seed is None else seed)
         p_x = self.decode(random.sample(self.prior_distribution(), num_samples, noise.of(Stream.PRIOR)))
         return random.mean_of(p_x) if mean else random.sample(p_x, 1, noise.of(Stream.OBSERVATIONS))[0]

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 
 import keras
 
+from keras_vae.arguments import check_counts
 from keras_vae.networks.initializers import initializer
 
 __all__ = ["Conv", "conv_decoder", "conv_encoder"]
@@ -26,7 +27,8 @@ class Conv:
         initial: Str, initial values of the kernels, see `keras_vae.networks.initializer`. "glorot_uniform".
 
     Raises:
-        ValueError: if `filters` is empty, or if the event shape of an encoder or decoder is not (H, W, C).
+        ValueError: if `filters` is empty or has another entry than a positive integer, or if the event shape of an
+            encoder or decoder is not (H, W, C).
 
     Example:
 
@@ -43,6 +45,8 @@ class Conv:
     def __post_init__(self) -> None:
         if not self.filters:
             raise ValueError(f"`filters` must have one entry or more. Received: filters={self.filters!r}")
+        for number in self.filters:
+            check_counts(filters=number)
 
     @property
     def widths(self) -> Sequence[int]:

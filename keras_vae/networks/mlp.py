@@ -8,6 +8,7 @@ from collections.abc import Iterator, Sequence
 
 import keras
 
+from keras_vae.arguments import check_counts
 from keras_vae.networks.initializers import initializer
 
 __all__ = ["MLP", "mlp_decoder", "mlp_encoder"]
@@ -27,6 +28,9 @@ class MLP:
         initial: Str, initial values of the kernels, see `keras_vae.networks.initializer`. "glorot_uniform".
         batch_norm: Bool, whether each hidden layer is normalised over the batch before its activation. False.
 
+    Raises:
+        ValueError: if a width is not a positive integer.
+
     Example:
 
     >>> network = MLP((300, 200), activation="tanh")
@@ -40,6 +44,10 @@ class MLP:
     activation: str = "relu"
     initial: str = "glorot_uniform"
     batch_norm: bool = False
+
+    def __post_init__(self) -> None:
+        for width in self.hidden:
+            check_counts(hidden=width)
 
     @property
     def widths(self) -> Sequence[int]:

@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 import tensorflow as tf
 
 from keras_vae import replicas
+from keras_vae.arguments import check_counts
 
 __all__ = ["LossTerms", "bits_per_dim", "dataset_elbo", "metric_units", "metric_values"]
 
@@ -124,6 +125,5 @@ def dataset_elbo(elbo: tf.Tensor, num_examples: int) -> tf.Tensor:
     elbo = tf.convert_to_tensor(elbo)
     if elbo.shape.rank != 1:
         raise ValueError(f"`elbo` must have shape [M], one an example. Received: elbo.shape={elbo.shape}")
-    if num_examples < 1:
-        raise ValueError(f"`num_examples` must be 1 or more. Received: num_examples={num_examples}")
+    check_counts(num_examples=num_examples)
     return num_examples * replicas.batch_mean(elbo)

@@ -76,5 +76,6 @@ def _manifold(vae: LatentVariableModel, high: float | None, num_steps: int = 20)
     """Decode a grid of the prior's quantiles, 2.5 % to 97.5 %."""
     quantiles = tfd.Normal(0.0, 1.0).quantile(tf.linspace(0.025, 0.975, num_steps))
     z1, z0 = tf.meshgrid(quantiles[::-1], quantiles, indexing="ij")
-    z = tf.stack([tf.reshape(z0, [-1]), tf.reshape(z1, [-1])], 1)
-    return image_grid(mean_of(vae.decode(z)), num_steps, "means of p(x|z) over the prior's quantiles", high=high)
+    rows = tf.unstack(tf.stack([z0, z1], axis=-1))  # decoded one by one: means over many levels take memory
+    means = tf.concat([mean_of(vae.decode(z)) for z in rows], axis=0)
+    return image_grid(means, num_steps, "means of p(x|z) over the prior's quantiles", high=high)

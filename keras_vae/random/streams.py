@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import enum
+import threading
 from typing import Any, NamedTuple
 
 import keras
@@ -12,6 +13,8 @@ import tensorflow as tf
 from keras_vae.random.philox import Use, philox
 
 __all__ = ["Noise", "Stream", "as_noise", "as_seed", "fold_in"]
+
+_ADVANCING = threading.Lock()  # Keras reads a generator and then advances it: two threads would read the same
 
 
 class Stream(enum.IntEnum):
@@ -101,7 +104,8 @@ def as_seed(seed: Any) -> tf.Tensor:
     [0, 7]
     """
     if isinstance(seed, keras.random.SeedGenerator):
-        return tf.cast(seed.next(), tf.int32)
+        with _ADVANCING:
+            return tf.cast(seed.next(), tf.int32)
     if isinstance(seed, int | np.integer) and not isinstance(seed, bool):
         words = np.array([int(seed) >> 32 & 0xFFFFFFFF, int(seed) & 0xFFFFFFFF], np.uint32)
         return tf.constant(words.astype(np.int32))

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import contextlib
+import itertools
 import json
+import math
 import os
 import shutil
-import tempfile
+import uuid
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-__all__ = ["new_folder", "write_json"]
+__all__ = ["copy_to_next_version", "new_folder", "write_json"]
 
 
 @contextlib.contextmanager
@@ -28,25 +30,68 @@ def new_folder(path: str | Path) -> Iterator[Path]:
     if path.exists():
         raise FileExistsError(f"The folder exists already, and is never overwritten. Received: {str(path)!r}")
     path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = Path(tempfile.mkdtemp(prefix=f".{path.name}-", dir=path.parent))
+    temporary = _hidden(path)
+    temporary.mkdir()
     try:
         yield temporary
-        temporary.chmod(0o777 & ~_umask())
         os.rename(temporary, path)
     except BaseException:
         shutil.rmtree(temporary, ignore_errors=True)
         raise
 
 
-def _umask() -> int:
-    mask = os.umask(0)
-    os.umask(mask)
-    return mask
+def copy_to_next_version(source: str | Path, path: str | Path) -> Path:
+    """Copy the folder `source` to `path/1`, or the next free number, and return the copy.
+
+    The number is taken by making the folder, so that of several processes each gets its own; the files are moved there
+    all at once.
+
+    Raises:
+        OSError: if `path` cannot be written to.
+    """
+    path = Path(path)
+    path.mkdir(parents=True, exist_ok=True)
+    temporary = _hidden(path / "export")
+    try:
+        shutil.copytree(source, temporary)
+        target = _take_number(path)
+        os.rename(temporary, target)
+    except BaseException:
+        shutil.rmtree(temporary, ignore_errors=True)
+        raise
+    return target
+
+
+def _take_number(path: Path) -> Path:
+    """Return a new empty folder below `path`, whose number is above all others."""
+    versions = [int(folder.name) for folder in path.iterdir() if folder.name.isdecimal()]
+    for number in itertools.count(max(versions, default=0) + 1):
+        with contextlib.suppress(FileExistsError):  # it was taken meanwhile
+            (path / str(number)).mkdir()
+            break
+    return path / str(number)
+
+
+def _hidden(path: Path) -> Path:
+    """Return a hidden name beside `path` that nobody else has."""
+    return path.with_name(f".{path.name}-{uuid.uuid4().hex}")
 
 
 def write_json(path: str | Path, value: Any) -> None:
-    """Write `value` as JSON to a temporary name and rename it to `path`."""
+    """Write `value` as JSON to a temporary name and rename it to `path`.
+
+    JSON has neither NaN nor infinity: such a number is written as null.
+    """
     path = Path(path)
     temporary = path.with_name(f".{path.name}.tmp")
-    temporary.write_text(json.dumps(value, indent=2) + "\n")
+    temporary.write_text(json.dumps(_with_nulls(value), indent=2, allow_nan=False) + "\n")
     os.replace(temporary, path)
+
+
+def _with_nulls(value: Any) -> Any:
+    """Return `value` with None in place of each number that is not finite."""
+    if isinstance(value, dict):
+        return {key: _with_nulls(part) for key, part in value.items()}
+    if isinstance(value, list | tuple):
+        return [_with_nulls(part) for part in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value

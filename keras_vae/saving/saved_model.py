@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tempfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -12,7 +13,7 @@ import tensorflow as tf
 from keras_vae import random
 from keras_vae.distributions import latents
 from keras_vae.protocols import LatentVariableModel
-from keras_vae.saving.atomic import new_folder
+from keras_vae.saving.atomic import copy_to_next_version
 from keras_vae.saving.distribution_parameters import parameters
 
 __all__ = ["export", "export_decoder"]
@@ -28,7 +29,7 @@ def export_decoder(vae: LatentVariableModel, path: str | Path) -> Path:
     Returns:
         The folder written.
     """
-    return _write(path, {"decode": _decode(vae)})
+    return _write(vae, path, {"decode": _decode(vae)})
 
 
 def export(vae: LatentVariableModel, path: str | Path) -> Path:
@@ -71,7 +72,7 @@ def export(vae: LatentVariableModel, path: str | Path) -> Path:
         ),
         "elbo": _function(lambda x, seed: {"elbo": vae.elbo(x, seed=seed)}, x, seed),
     }
-    return _write(path, functions)
+    return _write(vae, path, functions)
 
 
 def _decode(vae: LatentVariableModel) -> Any:
@@ -92,22 +93,34 @@ def _function(function: Callable, *signature: tf.TensorSpec) -> Any:
     return tf.function(function, input_signature=signature, autograph=False)
 
 
-def _write(path: str | Path, functions: dict[str, Any]) -> Path:
-    """Save `functions` as signatures under the next free version number, after a look at what was written."""
+def _write(vae: LatentVariableModel, path: str | Path, functions: dict[str, Any]) -> Path:
+    """Save `functions` as signatures under the next free version number, after a look at what was written.
+
+    TensorFlow takes [, ], * and ? in the path of a SavedModel for patterns: it gets a temporary folder without them.
+    """
     module = tf.Module()
     signatures = {name: function.get_concrete_function() for name, function in functions.items()}
     for name, signature in signatures.items():
         setattr(module, name, signature)  # a tf.function would be traced again
     module.used = [variable for signature in signatures.values() for variable in signature.variables]
+    _check_finite(vae, module.used)
     signatures["serving_default"] = signatures["decode"]
+    with tempfile.TemporaryDirectory() as temporary:
+        folder = f"{temporary}/saved_model"
+        tf.saved_model.save(module, folder, signatures=signatures)
+        _compare(tf.saved_model.load(folder), functions["decode"])
+        return copy_to_next_version(folder, path)
 
-    path = Path(path)
-    versions = [int(folder.name) for folder in path.glob("*") if folder.name.isdecimal()]
-    target = path / str(max(versions, default=0) + 1)
-    with new_folder(target) as folder:
-        tf.saved_model.save(module, str(folder), signatures=signatures)
-        _compare(tf.saved_model.load(str(folder)), functions["decode"])
-    return target
+
+def _check_finite(vae: LatentVariableModel, variables: list[Any]) -> None:
+    """Raise if a variable of the graphs holds NaN or infinity, and say which."""
+    paths = {weight.value.ref(): weight.path for weight in vae.variables}  # Keras' names say which layer it is
+    for variable in variables:
+        if variable.dtype.is_floating and not np.all(np.isfinite(variable.numpy())):
+            raise ValueError(
+                "A model whose weights are not finite cannot be exported: train it again, with a smaller learning rate "
+                f"perhaps. Received: NaN or infinity in the variable {paths.get(variable.ref(), variable.name)!r}"
+            )
 
 
 def _compare(loaded: Any, decode: Any) -> None:

@@ -7,13 +7,14 @@ from __future__ import annotations
 
 import math
 import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Container, Sequence
 from typing import Any
 
 import keras
 import numpy as np
 import tensorflow as tf
 
+from keras_vae.arguments import check_counts, check_optional_counts
 from keras_vae.data import BatchedData, Batches, as_batches
 from keras_vae.training.callbacks import StopOnNonFinite
 from keras_vae.training.steps import Steps
@@ -56,10 +57,15 @@ def train(
         `keras.callbacks.History`, as from `fit`.
 
     Raises:
-        ValueError: if the model is not compiled, or the data does not suit its likelihood.
+        ValueError: if the model is not compiled, a count is not a positive integer, or the data does not suit its
+            likelihood.
     """
     if not vae.compiled:
         raise ValueError(f"Call `vae.compile()` before training. Received: vae.compiled={vae.compiled}")
+    check_counts(epochs=epochs)
+    check_optional_counts(steps_per_execution=steps_per_execution)
+    if not isinstance(validation_freq, Container):
+        check_counts(validation_freq=validation_freq)
     source = _as_source(vae, data, batch_size)
     validation = None if validation_data is None else _as_source(vae, validation_data, batch_size, training=False)
     with vae.distribute_strategy.scope():

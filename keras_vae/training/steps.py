@@ -54,7 +54,8 @@ class Steps:
         if self.in_memory:
             self.batches = source.without_data()
         if num_replicas == 1:  # one trace, for batches of any size
-            step_function = tf.function(one_step, jit_compile=model.jit_compile, **options)
+            # XLA compiles for each size anew. In memory it has the full batches, in `steps`, and the rest does without.
+            step_function = tf.function(one_step, jit_compile=None if self.in_memory else model.jit_compile, **options)
             self.step = step_function.get_concrete_function(source.spec)
             self.names = list(self.step.structured_outputs)
             self.steps = tf.function(self._steps_on_device, jit_compile=model.jit_compile, **options)
@@ -145,8 +146,6 @@ class Steps:
             body,
             (first, self._no_logs()),
         )
-        if not self.batches.has_rest:
-            return step, logs
         at_rest = (step == full_steps) & (last > full_steps) & self._go_on(logs)
         return tf.cond(at_rest, lambda: last_step(step), lambda: (step, logs))
 

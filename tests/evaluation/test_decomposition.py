@@ -80,6 +80,6 @@ def test_a_posterior_far_from_the_prior_is_named(model, x):
 
 
 def test_one_dead_dimension_is_counted():
-    parts = Decomposition(Estimate(1, 0), Estimate(3, 0), Estimate(0, 0), np.array([0.5, 0.009]), np.zeros(2))
+    parts = Decomposition(Estimate(1, 0), Estimate(3, 0), Estimate(0, 0), np.array([0.5, 0.009]), np.zeros(2), 100)
     assert parts.active_units == 1
     assert diagnose(parts)[0].startswith("1 of 2 dimensions of z do not depend on x")
