@@ -42,6 +42,8 @@ class Split:
     def __post_init__(self) -> None:
         if self.num_examples < 1:
             raise ValueError(f"A split needs one example or more. Received: num_examples={self.num_examples}")
+        if self.pixels is not None and self.in_memory and self.images is not None:
+            self.pixels.check(self.images)
 
     @property
     def in_memory(self) -> bool:
