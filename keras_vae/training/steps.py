@@ -48,6 +48,7 @@ class Steps:
 
         options: dict[str, Any] = {"autograph": False}
         self.step: Any = one_step
+        self.can_score: Any = model.can_score_batch
         self.refused: Batch | None = None
         self.in_memory = source.in_memory and not model.run_eagerly
         if model.run_eagerly:
@@ -64,6 +65,9 @@ class Steps:
             self.names = [metric.name for metric in model.metrics]
             self.steps = self._steps_on_device
         if not self.in_memory:
+            if num_replicas == 1:
+                can_score = tf.function(model.can_score_batch, jit_compile=model.jit_compile, **options)
+                self.can_score = can_score.get_concrete_function(source.spec)
             self.run = tf.function(self._run_stream, **options)
             return
         order, number = tf.TensorSpec([None], tf.int32), tf.TensorSpec([], tf.int32)
@@ -167,7 +171,7 @@ class Steps:
         step, logs = int(first), dict[str, Any]()
         for data in itertools.islice(iterator, int(last) - step):
             batch = as_batch(data)
-            if not self.model.can_score_batch(batch):
+            if not self.can_score(batch):
                 self.refused = batch
                 break
             step, logs = step + 1, self.step(batch)
@@ -183,7 +187,7 @@ class Steps:
 
         def checked_step(step: tf.Tensor, logs: Logs, batch: Batch) -> tuple[tf.Tensor, Logs, tf.Tensor]:
             return tf.cond(
-                self.model.can_score_batch(batch),
+                self.can_score(batch),
                 lambda: (step + 1, self.step(batch), tf.constant(True)),
                 lambda: (step, logs, self._refuse(batch)),
             )

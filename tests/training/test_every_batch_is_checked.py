@@ -185,7 +185,8 @@ def test_predict_names_not_a_number_in_an_array(model, x):
 def test_predict_gives_for_a_stream_what_it_gives_for_its_array(model, x, form):
     vae = model()
     expected = vae.predict(x, batch_size=10, verbose=0)
-    np.testing.assert_array_equal(vae.predict(STREAMS[form](x), verbose=0), expected)
+    steps = 3 if form == "generator" else None  # Keras warns where it meets an end that it does not know of
+    np.testing.assert_array_equal(vae.predict(STREAMS[form](x), steps=steps, verbose=0), expected)
 
 
 def test_the_epochs_of_a_stream_number_their_batches_from_0(model, x, bad):
