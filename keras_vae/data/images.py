@@ -85,6 +85,7 @@ class Batches:
     """
 
     endless = False
+    errors: tuple[ValueError, ...] = ()
 
     def __init__(self, split: Split, batch_size: int, seed: Any, training: bool = True, shuffle: bool = True):
         if batch_size < 1:

@@ -194,6 +194,10 @@ def _as_floats(x: Any) -> tf.Tensor:
     x = tf.convert_to_tensor(x)
     if x.dtype in (tf.float32, tf.float64):
         return x
+    if not (x.dtype.is_floating or x.dtype.is_integer or x.dtype.is_bool):
+        raise ValueError(
+            f"x must hold real numbers: turn it into an array of floats or integers. Received: dtype={x.dtype.name}"
+        )
     return tf.cast(x, tf.float32 if x.dtype.size <= 2 else tf.float64)
 
 

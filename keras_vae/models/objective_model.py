@@ -15,7 +15,7 @@ from keras_vae import random, replicas
 from keras_vae.data import BatchedData, Batches, Split, as_batched_data, as_batches
 from keras_vae.distributions.sets import NON_NEGATIVE
 from keras_vae.models.compiled_functions import CompiledFunctions
-from keras_vae.models.streams import CheckedStream
+from keras_vae.models.streams import checked_x
 from keras_vae.objectives import ELBO, LossTerms, Objective
 from keras_vae.objectives.loss_terms import metric_units, metric_values
 from keras_vae.protocols import Batch, as_batch
@@ -372,20 +372,19 @@ class ObjectiveModel(keras.Model):
             ValueError: if x lies outside the likelihood's support, in whatever batch.
         """
         x, execution = _of_tuple(x), self.steps_per_execution
-        stream = None
+        errors: list[ValueError] = []
         if isinstance(x, Batch):
             x = self.check(x.x)
         else:
             source = as_batched_data(x, self.seed, steps, shuffle=False, runs_on=False)
-            stream = CheckedStream(self, source)
-            x = stream.dataset
+            x, errors = checked_x(self, source), source.errors
         if steps is not None:  # Keras would take whole executions
             self.steps_per_execution, self.predict_function = math.gcd(execution, steps), None
         try:
             return super().predict(x, batch_size=batch_size, verbose=verbose, steps=steps, callbacks=callbacks)
         except tf.errors.InvalidArgumentError:
-            if stream is not None and stream.error is not None:
-                raise stream.error from None
+            if errors:
+                raise errors[0] from None
             raise
         finally:
             if self.steps_per_execution != execution:

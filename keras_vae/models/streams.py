@@ -9,36 +9,32 @@ import tensorflow as tf
 from keras_vae.data import BatchedData
 from keras_vae.protocols import as_batch
 
-__all__ = ["CheckedStream"]
+__all__ = ["checked_x"]
 
 
-class CheckedStream:
-    """x of the batches of a stream, each checked before it is handed on.
+def checked_x(model: Any, source: BatchedData) -> tf.data.Dataset:
+    """Return x of the batches of a stream, each checked before it is handed on; a bad one is in `source.errors`.
 
     Args:
         model: The model whose `check` says what it can score.
         source: The batches, of which the first is checked at once.
 
-    Attributes:
-        dataset: `tf.data.Dataset` of x, which fails at a batch that the model cannot score.
-        error: What `check` said of that batch; None as long as there is none. TensorFlow makes errors of its own of it.
+    Raises:
+        ValueError: if the model cannot score the first batch.
     """
+    model.check(source.head().x)
 
-    def __init__(self, model: Any, source: BatchedData):
-        self.model = model
-        self.error: ValueError | None = None
-        model.check(source.head().x)
-        self.dataset = source.epoch(0).enumerate().map(self._checked)
+    def check(number: Any, x: Any) -> bool:
+        try:
+            model.check(x)
+        except ValueError as error:
+            source.errors.append(ValueError(f"In batch {number}, counted from 0: {error}"))
+            raise source.errors[-1] from None
+        return True
 
-    def _checked(self, number: tf.Tensor, data: Any) -> tf.Tensor:
+    def checked(number: tf.Tensor, data: Any) -> tf.Tensor:
         x = as_batch(data).x
-        with tf.control_dependencies([tf.numpy_function(self._check, [number, x], tf.bool)]):
+        with tf.control_dependencies([tf.numpy_function(check, [number, x], tf.bool)]):
             return tf.identity(x)
 
-    def _check(self, number: Any, x: Any) -> bool:
-        try:
-            self.model.check(x)
-        except ValueError as error:
-            self.error = ValueError(f"In batch {number}, counted from 0: {error}")
-            raise self.error from None
-        return True
+    return source.epoch(0).enumerate().map(checked)

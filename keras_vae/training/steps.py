@@ -50,6 +50,7 @@ class Steps:
         self.step: Any = one_step
         self.can_score: Any = model.can_score_batch
         self.refused: Batch | None = None
+        self.event_shape = list(source.spec.x.shape[1:])
         self.in_memory = source.in_memory and not model.run_eagerly
         if model.run_eagerly:
             self.run: Any = self._run_eagerly
@@ -102,7 +103,12 @@ class Steps:
             last = first + (steps_per_execution or steps or _MAX_STEPS_PER_CHUNK)
             last = last if steps is None else min(last, steps)
             on_begin(first)
-            steps_done, values = self.run(*inputs, tf.constant(first), tf.constant(last))
+            try:
+                steps_done, values = self.run(*inputs, tf.constant(first), tf.constant(last))
+            except tf.errors.InvalidArgumentError:
+                if source.errors:
+                    raise source.errors[0] from None
+                raise
             done = int(steps_done)
             if self.refused is not None:
                 batch, self.refused = self.refused, None
@@ -187,7 +193,7 @@ class Steps:
 
         def checked_step(step: tf.Tensor, logs: Logs, batch: Batch) -> tuple[tf.Tensor, Logs, tf.Tensor]:
             return tf.cond(
-                self.can_score(batch),
+                self._fits_and_can_be_scored(batch),
                 lambda: (step + 1, self.step(batch), tf.constant(True)),
                 lambda: (step, logs, self._refuse(batch)),
             )
@@ -206,6 +212,15 @@ class Steps:
             (first, self._no_logs(), tf.constant(True)),
         )
         return step, logs
+
+    def _fits_and_can_be_scored(self, batch: Batch) -> tf.Tensor:
+        """Return `can_score`, after a look at shapes of x that a data set does not know beforehand."""
+        if batch.x.shape[1:].is_fully_defined():
+            return self.can_score(batch)
+        shape = tf.shape(batch.x)[1:]
+        has_rank = tf.size(shape) == len(self.event_shape)
+        fits = tf.cond(has_rank, lambda: tf.reduce_all(shape == self.event_shape), lambda: False)
+        return tf.cond(fits, lambda: self.can_score(batch), lambda: False)
 
     def _refuse(self, batch: Batch) -> tf.Tensor:
         """Keep the batch in `refused` when the graph runs, and return False."""

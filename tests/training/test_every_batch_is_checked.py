@@ -206,3 +206,47 @@ def test_a_model_whose_check_takes_what_can_score_refuses_is_told_to_override_bo
     vae.compile("sgd", run_eagerly=True)
     with pytest.raises(ValueError, match="must refuse the same data: override both. Received: batch 1"):
         vae.fit(data_set(bad), verbose=0)
+
+
+@pytest.mark.parametrize("form", ["PyDataset", "generator"])
+@pytest.mark.parametrize(
+    ("change", "received"),
+    [
+        (lambda x: x * 0.5, r"dtype float64 and shape \[10, 4, 4, 1\]"),
+        (lambda x: x * np.int64(256), r"dtype int64 and shape \[10, 4, 4, 1\]"),
+        (lambda x: np.moveaxis(x, -1, 1), r"dtype uint8 and shape \[10, 1, 4, 4\]"),
+    ],
+    ids=["fractions", "integers that overflow", "another shape"],
+)
+def test_a_later_batch_that_the_dtype_or_shape_of_the_first_would_change_is_refused(model, x, form, change, received):
+    first, vae = x[:10].astype("uint8"), model("eager")
+
+    class Two(Images):
+        def __getitem__(self, i):
+            return (change(first) if i else first,)
+
+    batches = Two(x[:20])
+    with pytest.raises(
+        ValueError, match=rf"All batches must have .* uint8 and \[None, 4, 4, 1\].* Received: .*{received}"
+    ):
+        vae.fit(batches if form == "PyDataset" else (batches[i] for i in (0, 1)), shuffle=False, verbose=0)
+
+
+def test_a_later_batch_of_integers_may_have_another_dtype_if_the_values_fit(model, x):
+    batches = (x[i : i + 10].astype(dtype) for i, dtype in ((0, "uint8"), (10, "int64"), (20, "float64")))
+    assert np.all(np.isfinite(model("eager").fit(batches, verbose=0).history["loss"]))
+
+
+@pytest.mark.parametrize("shape", [(10, 1, 4, 4), (10, 16)])
+def test_a_later_batch_of_another_shape_in_a_data_set_of_unknown_shapes_is_refused(model, x, shape):
+    batches = tf.data.Dataset.from_generator(
+        lambda: iter([x[:10], x[10:20].reshape(shape)]), output_signature=tf.TensorSpec(None, tf.float32)
+    )
+    with pytest.raises(ValueError, match=r"In batch 1 .*x must have the shape .* Received: x.shape=\(10, "):
+        model().fit(batches, verbose=0)
+
+
+@pytest.mark.parametrize("values", [np.full([30, 4, 4, 1], "a"), np.zeros([30, 4, 4, 1], complex)])
+def test_x_that_holds_no_real_numbers_is_refused(model, values):
+    with pytest.raises(ValueError, match="x must hold real numbers: .* Received: dtype="):
+        model().fit(values, verbose=0)
