@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 import warnings
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 import keras
@@ -27,6 +27,7 @@ class BatchedData:
         endless: Bool, whether an epoch goes on where the one before has ended, instead of starting again.
         on_epoch_begin: Function called before each epoch.
         on_epoch_end: Function called after each epoch.
+        errors: List to which Python adds what it refuses while TensorFlow reads, which makes errors of its own of it.
     """
 
     in_memory = False
@@ -39,12 +40,14 @@ class BatchedData:
         endless: bool = False,
         on_epoch_begin: Callable[[], Any] = lambda: None,
         on_epoch_end: Callable[[], Any] = lambda: None,
+        errors: list[ValueError] | None = None,
     ):
         self.first = as_batch(first)
         self.epoch = epoch
         self.steps_per_epoch = steps_per_epoch
         self.endless = endless
         self.on_epoch_begin, self.on_epoch_end = on_epoch_begin, on_epoch_end
+        self.errors = [] if errors is None else errors
         self._iterator: Any = None
 
     @property
@@ -102,8 +105,9 @@ def as_batched_data(
         batches = iter(data)
         first = _first(batches)
         rest = itertools.chain([first], batches)
-        dataset = _generated(first, lambda: rest)
-        return BatchedData(first, lambda epoch: dataset, steps, endless=True)
+        errors: list[ValueError] = []
+        dataset = _generated(first, lambda: rest, errors)
+        return BatchedData(first, lambda epoch: dataset, steps, endless=True, errors=errors)
     raise TypeError(
         "The data must be an array, a tf.data.Dataset, a keras.utils.PyDataset or a generator of batches. "
         f"Received: {type(data).__name__}"
@@ -122,7 +126,8 @@ def _of_py_dataset(
     if data.use_multiprocessing:
         warnings.warn("`workers` of a PyDataset are threads here: `use_multiprocessing` has no effect.", stacklevel=2)
     first = data[0]
-    hooks = {"on_epoch_begin": data.on_epoch_begin, "on_epoch_end": data.on_epoch_end}
+    errors: list[ValueError] = []
+    hooks: dict[str, Any] = {"on_epoch_begin": data.on_epoch_begin, "on_epoch_end": data.on_epoch_end, "errors": errors}
 
     def epoch(number: int) -> tf.data.Dataset:
         if length is None:
@@ -133,7 +138,7 @@ def _of_py_dataset(
                 noise = as_noise(seed).of(Stream.ORDER, number)
                 order = tf.random.experimental.stateless_shuffle(order, noise.seed, alg="philox")
             indices = tf.data.Dataset.from_tensor_slices(order)
-        return _mapped(first, lambda i: data[int(i)], indices, max(data.workers, 1), data.max_queue_size)
+        return _mapped(first, lambda i: data[int(i)], indices, max(data.workers, 1), data.max_queue_size, errors)
 
     if steps is None:
         return BatchedData(first, epoch, length, **hooks)
@@ -142,7 +147,7 @@ def _of_py_dataset(
     passes = epoch(0)
     if length is not None:
         numbers = tf.data.Dataset.counter()
-        passes = _generated(first, lambda: (batch for n in numbers for batch in epoch(int(n))))
+        passes = _generated(first, lambda: (batch for n in numbers for batch in epoch(int(n))), errors)
     return BatchedData(first, lambda _: passes, steps, endless=True, **hooks)
 
 
@@ -161,22 +166,43 @@ def _parts(batch: Any) -> list[Any]:
     return [part for part in as_batch(batch) if part is not None]
 
 
-def _generated(first: Any, batches: Callable[[], Iterator]) -> tf.data.Dataset:
+def _converted(batch: Any, specs: Sequence[tf.TensorSpec], errors: list[ValueError]) -> list[np.ndarray]:
+    """Return the parts of a batch in the dtypes of the first one; raise if that changes values, or if shapes differ."""
+    parts = []
+    for part, spec in zip(_parts(batch), specs, strict=True):
+        given, dtype = np.asarray(part), spec.dtype.as_numpy_dtype
+        with np.errstate(invalid="ignore"):
+            parts.append(given.astype(dtype, copy=False))
+        changed = given.dtype != dtype and spec.dtype.is_integer and not np.array_equal(parts[-1], given)
+        if changed or not spec.shape.is_compatible_with(given.shape):
+            errors.append(
+                ValueError(
+                    f"All batches must have the dtypes of the first one and its shapes but for the first axis, here "
+                    f"{spec.dtype.name} and {list(spec.shape)}. "
+                    f"Received: a later batch of dtype {given.dtype} and shape {list(given.shape)}"
+                )
+            )
+            raise errors[-1]
+    return parts
+
+
+def _generated(first: Any, batches: Callable[[], Iterator], errors: list[ValueError]) -> tf.data.Dataset:
     """Return the data set of what the iterator of `batches()` gives, whose form is that of `first`."""
     specs = tuple(_spec(part) for part in _parts(first))
-    flat = tf.data.Dataset.from_generator(lambda: (tuple(_parts(batch)) for batch in batches()), output_signature=specs)
+    flat = tf.data.Dataset.from_generator(
+        lambda: (tuple(_converted(batch, specs, errors)) for batch in batches()), output_signature=specs
+    )
     return flat.map(lambda *parts: _like(first, parts)).prefetch(2)
 
 
-def _mapped(first: Any, fetch: Callable, indices: tf.data.Dataset, threads: int, queue_size: int) -> tf.data.Dataset:
+def _mapped(
+    first: Any, fetch: Callable, indices: tf.data.Dataset, threads: int, queue_size: int, errors: list[ValueError]
+) -> tf.data.Dataset:
     specs = [_spec(part) for part in _parts(first)]
 
     def batch(index: tf.Tensor) -> Batch:
-        parts = tf.numpy_function(
-            lambda i: [np.asarray(p, s.dtype.as_numpy_dtype) for p, s in zip(_parts(fetch(i)), specs, strict=True)],
-            [index],
-            [spec.dtype for spec in specs],
-        )
+        dtypes = [spec.dtype for spec in specs]
+        parts = tf.numpy_function(lambda i: _converted(fetch(i), specs, errors), [index], dtypes)
         return _like(first, [tf.ensure_shape(part, spec.shape) for part, spec in zip(parts, specs, strict=True)])
 
     return indices.map(batch, num_parallel_calls=threads, deterministic=True).prefetch(queue_size)

@@ -44,6 +44,8 @@ class Split:
     def __post_init__(self) -> None:
         if self.num_examples < 1:
             raise ValueError(f"A split needs one example or more. Received: num_examples={self.num_examples}")
+        if self.pixels is not None and self.in_memory and self.images is not None:
+            self.pixels.check(self.images)
 
     @property
     def in_memory(self) -> bool:
@@ -86,6 +88,7 @@ class Batches:
     """
 
     endless = False
+    errors: tuple[ValueError, ...] = ()
 
     def __init__(self, split: Split, batch_size: int, seed: Any, training: bool = True, shuffle: bool = True):
         check_counts(batch_size=batch_size)

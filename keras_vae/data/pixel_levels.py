@@ -9,6 +9,7 @@ from __future__ import annotations
 import dataclasses
 from typing import Any
 
+import numpy as np
 import tensorflow as tf
 
 from keras_vae import random
@@ -37,6 +38,23 @@ class Pixels:
 
     def __call__(self, raw: tf.Tensor, seed: Any = 0, first_row: Any = 0) -> tf.Tensor:
         raise NotImplementedError(f"{type(self).__name__} must override `__call__`.")
+
+    def check(self, raw: Any) -> None:
+        """Raise unless the array `raw` has the levels 0 ... num_levels-1 alone.
+
+        Raises:
+            ValueError: with the range of `raw`, and the first row that has another value.
+        """
+        raw = np.asarray(raw)
+        if raw.dtype.kind == "u" and np.iinfo(raw.dtype).max < self.num_levels:
+            return  # the dtype holds no other values
+        first = levels_support(self.num_levels).first_outside(raw)
+        if first is not None:
+            raise ValueError(
+                f"Pixels must be integer levels from 0 to {self.num_levels - 1}: give their number as `num_levels`, or "
+                "pass what is x already without `pixels`. "
+                f"Received: levels from {raw.min():g} to {raw.max():g}, such as {raw[first]:g} in row {first[0]}"
+            )
 
     @property
     def support(self) -> Support:

@@ -14,12 +14,14 @@ import tensorflow as tf
 from keras_vae import random, replicas
 from keras_vae.arguments import check_counts, check_optional_counts
 from keras_vae.data import BatchedData, Batches, Split, as_batched_data, as_batches
+from keras_vae.distributions.sets import NON_NEGATIVE
 from keras_vae.models.compiled_functions import CompiledFunctions
+from keras_vae.models.streams import checked_x
 from keras_vae.objectives import ELBO, LossTerms, Objective
 from keras_vae.objectives.loss_terms import metric_units, metric_values
 from keras_vae.protocols import Batch, as_batch
 from keras_vae.random import Stream
-from keras_vae.training.loop import evaluate_source, train
+from keras_vae.training.loop import check_source, evaluate_source, train
 
 __all__ = ["ObjectiveModel"]
 
@@ -68,19 +70,52 @@ class ObjectiveModel(keras.Model):
         """Return `x` as a tensor, or raise if the model cannot score it."""
         raise NotImplementedError(f"{type(self).__name__} must override `check`.")
 
-    def check_batch(self, batch: Batch) -> None:
-        """Raise if the model cannot score x, if the weights do not fit it, or if y would be used for nothing."""
-        x, weight, y = self.check(batch.x), batch.sample_weight, batch.y
-        if weight is not None:
-            weight = np.asarray(weight)
-            broadcasts = weight.ndim == x.shape.rank and all(
-                size in (1, limit) for size, limit in zip(weight.shape[1:], x.shape[1:], strict=True)
+    def can_score(self, x: tf.Tensor) -> tf.Tensor:
+        """Return whether `check` would let the values of `x` pass, as a bool tensor []; also in a graph.
+
+        Every batch of a stream is asked for, in the graph of the loop: override it together with `check`.
+        """
+        return tf.constant(True)
+
+    def can_score_batch(self, batch: Batch) -> tf.Tensor:
+        """Return whether `check_batch` would let the values of x and of the weights pass, as a bool tensor []."""
+        can_score = self.can_score(batch.x)
+        return can_score if batch.sample_weight is None else can_score & NON_NEGATIVE.contains(batch.sample_weight)
+
+    def check_batch(self, batch: Batch, name: str = "") -> None:
+        """Raise if the model cannot score x, if the weights do not fit it, or if y would be used for nothing.
+
+        Args:
+            batch: The examples.
+            name: Str, how the error calls the batch, where it is one of several.
+        """
+        try:
+            x = self.check(batch.x)
+            self._check_weights(batch.sample_weight, x)
+            self._check_y(batch.y, x)
+        except ValueError as error:
+            raise ValueError(f"In {name}: {error}") if name else error from None
+
+    def _check_weights(self, weight: Any, x: tf.Tensor) -> None:
+        if weight is None:
+            return
+        weight = np.asarray(weight)
+        broadcasts = weight.ndim == x.shape.rank and all(
+            size in (1, limit) for size, limit in zip(weight.shape[1:], x.shape[1:], strict=True)
+        )
+        if not (broadcasts or weight.ndim == 1 or weight.shape[1:] == (1,)):
+            raise ValueError(
+                "`sample_weight` must have a weight for each example, [N], or for each entry, [N, *event_shape]. "
+                f"Received: shape {weight.shape}"
             )
-            if not (broadcasts or weight.ndim == 1 or weight.shape[1:] == (1,)) or np.any(weight < 0):
-                raise ValueError(
-                    "`sample_weight` must have a weight for each example, [N], or for each entry, [N, *event_shape], "
-                    f"and none below 0. Received: shape {weight.shape}, smallest weight {weight.min():g}"
-                )
+        first = NON_NEGATIVE.first_outside(weight)
+        if first is not None:
+            raise ValueError(
+                "`sample_weight` must be finite, and none below 0: leave out the examples that have no weight. "
+                f"Received: {weight[first]:g} in row {first[0]}"
+            )
+
+    def _check_y(self, y: Any, x: tf.Tensor) -> None:
         uses_y = type(self).train_step is not ObjectiveModel.train_step
         if y is None or uses_y or x.shape.rank == 1 or tuple(np.shape(y)) != tuple(x.shape) or np.array_equal(x, y):
             return
@@ -253,8 +288,8 @@ class ObjectiveModel(keras.Model):
         makes no use of it. The loop is `keras_vae.training.train`, on one replica or several, in graphs or eagerly.
 
         Raises:
-            ValueError: if an array, or the first batch of other data, lies outside the likelihood's support, or if an
-                argument does not suit the data.
+            ValueError: if x lies outside the likelihood's support, or a weight is negative or not finite, in whatever
+                batch: no step is taken with it. Or if an argument does not suit the data.
         """
         if class_weight is not None:
             raise ValueError(f"Give each example a `sample_weight`. Received: class_weight={class_weight!r}")
@@ -296,7 +331,7 @@ class ObjectiveModel(keras.Model):
         """
         batch_size = 32 if batch_size is None else batch_size
         source = self._source(_arrays(x, y, sample_weight), batch_size, steps, training=False)
-        self.check_batch(source.head())
+        check_source(self, source)
         verbose = 1 if verbose == "auto" else verbose
         callback_list = keras.callbacks.CallbackList(
             keras.tree.flatten(callbacks or []),
@@ -337,16 +372,46 @@ class ObjectiveModel(keras.Model):
         steps: int | None = None,
         callbacks: Any = None,
     ) -> np.ndarray:
-        """Return reconstructions (see `call`), [N, *event]; arguments as in `keras.Model.predict`."""
+        """Return reconstructions (see `call`), [N, *event]; arguments as in `keras.Model.predict`.
+
+        Raises:
+            ValueError: if x lies outside the likelihood's support, in whatever batch.
+        """
         check_optional_counts(batch_size=batch_size, steps=steps)
-        x, execution = keras.utils.unpack_x_y_sample_weight(x)[0], self.steps_per_execution
+        x, execution = _of_tuple(x), self.steps_per_execution
+        errors: list[ValueError] = []
+        if isinstance(x, Batch):
+            x = self.check(x.x)
+        else:
+            source = as_batched_data(x, self.seed, steps, shuffle=False, runs_on=False)
+            x, errors = checked_x(self, source), source.errors
         if steps is not None:  # Keras would take whole executions
             self.steps_per_execution, self.predict_function = math.gcd(execution, steps), None
         try:
             return super().predict(x, batch_size=batch_size, verbose=verbose, steps=steps, callbacks=callbacks)
+        except tf.errors.InvalidArgumentError:
+            if errors:
+                raise errors[0] from None
+            raise
         finally:
             if self.steps_per_execution != execution:
                 self.steps_per_execution, self.predict_function = execution, None
+
+    def train_on_batch(
+        self, x: Any, y: Any = None, sample_weight: Any = None, class_weight: Any = None, return_dict: bool = False
+    ) -> Any:
+        """Take one step, after the check that `fit` makes; arguments as in `keras.Model.train_on_batch`."""
+        self.check_batch(_arrays(x, y, sample_weight))
+        return super().train_on_batch(x, y, sample_weight, class_weight, return_dict)
+
+    def test_on_batch(self, x: Any, y: Any = None, sample_weight: Any = None, return_dict: bool = False) -> Any:
+        """Evaluate one batch, after the check that `fit` makes; arguments as in `keras.Model.test_on_batch`."""
+        self.check_batch(_arrays(x, y, sample_weight))
+        return super().test_on_batch(x, y, sample_weight, return_dict)
+
+    def predict_on_batch(self, x: Any) -> Any:
+        """Return the reconstructions of one batch, after the check that `predict` makes."""
+        return super().predict_on_batch(self.check(x))
 
 
 def _arrays(x: Any, y: Any, sample_weight: Any) -> Any:
@@ -365,7 +430,7 @@ def _arrays(x: Any, y: Any, sample_weight: Any) -> Any:
     return batch._replace(
         y=batch.y if y is None else y,
         sample_weight=batch.sample_weight if sample_weight is None else sample_weight,
-    ).map(lambda part: part if tf.is_tensor(part) else tf.convert_to_tensor(np.asarray(part)))
+    ).map(lambda part: tf.convert_to_tensor(part if tf.is_tensor(part) else np.asarray(part)))
 
 
 def _of_tuple(data: Any) -> Any:

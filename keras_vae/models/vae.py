@@ -232,6 +232,7 @@ class VAE(ObjectiveModel):
             raise ValueError(f"The shape of one example must be known. Received: input_shape={input_shape}")
         inputs = getattr(self.encoder, "inputs", None)
         self.dtype_of_x = tf.as_dtype(inputs[0].dtype if inputs else self.variable_dtype)
+        self.event_shape = event_shape
         q_z, p_z = self.encode(tf.zeros([1, *event_shape], self.dtype_of_x)), self.prior_distribution()
         self.latent_shape = latents.latent_shape(p_z)
         posteriors = tf.nest.flatten(q_z)
@@ -248,7 +249,6 @@ class VAE(ObjectiveModel):
                 f"The decoder's likelihood must have batch [B] and the shape of x, {event_shape}. "
                 f"Received: batch_shape={p_x.batch_shape}, event_shape={p_x.event_shape}"
             )
-        self.event_shape = event_shape
         self.support, self._family = support_of(p_x), family_name(p_x)
         self.is_normalized = is_normalized(p_x)
         self.latent_dim = sum(p.event_shape.num_elements() for p in tf.nest.flatten(p_z))
@@ -258,6 +258,7 @@ class VAE(ObjectiveModel):
 
     def encode(self, x: Any, training: bool = False) -> Any:
         """Return the posterior q(z|x) for x [B, *event]: batch [B], event [*latent]; or a structure of such."""
+        self._check_shape(x)
         return latents.as_latents(self.encoder(x, training=training))
 
     def prior_distribution(self) -> Any:
@@ -379,13 +380,18 @@ class VAE(ObjectiveModel):
         return estimate.log_marginal, estimate.standard_error
 
     def check(self, x: Any) -> tf.Tensor:
-        """Return eager `x` as a tensor after the check of the likelihood's support."""
+        """Return `x` as a tensor that has passed the check of shape and support: at once, or when a graph runs.
+
+        Raises:
+            ValueError: if x has another shape than [B, *event_shape], or entries outside of the likelihood's support.
+            tf.errors.InvalidArgumentError: instead, where a graph meets such entries; XLA leaves the check out.
+        """
         x = tf.convert_to_tensor(x)
         if not self.built:
             self.build(x.shape)
         self._check_shape(x)
         if not tf.executing_eagerly():
-            return x
+            return self._checked_in_graph(x)
         self.support.check(x, self._family)
         if not self.support.is_known:
             log_prob = self.decode(random.mean_of(self.encode(x[:_NUM_SCORED]))).log_prob(x[:_NUM_SCORED])
@@ -396,12 +402,25 @@ class VAE(ObjectiveModel):
                 )
         return x
 
-    def _check_shape(self, x: tf.Tensor) -> None:
+    def can_score(self, x: tf.Tensor) -> tf.Tensor:
+        return self.support.contains(x)
+
+    def _checked_in_graph(self, x: tf.Tensor) -> tf.Tensor:
+        """Return `x`, which stops the graph where it has entries outside of the support."""
+        message = (
+            f"The {self._family} likelihood scores {self.support.description}: {self.support.remedy}. "
+            "Received: x with other, NaN or infinite entries"
+        )
+        with tf.control_dependencies([tf.debugging.Assert(self.can_score(x), [message])]):
+            return tf.identity(x)
+
+    def _check_shape(self, x: Any) -> None:
         """Raise unless x is [B, *event]: what broadcasts instead would be scored, and wrongly."""
-        if not x.shape[1:].is_compatible_with(self.event_shape) or x.shape.rank == 0:
+        event_shape = getattr(self, "event_shape", None)  # an encoder may be used before the model is built
+        shape = tf.TensorShape(x.shape if hasattr(x, "shape") else np.shape(x))
+        if event_shape is not None and (not shape[1:].is_compatible_with(event_shape) or shape.rank == 0):
             raise ValueError(
-                f"x must have the shape [B, *event_shape] with event_shape={self.event_shape}. "
-                f"Received: x.shape={x.shape}"
+                f"x must have the shape [B, *event_shape] with event_shape={event_shape}. Received: x.shape={shape}"
             )
 
     def _next_seed(self) -> tf.Tensor:

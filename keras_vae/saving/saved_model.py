@@ -41,6 +41,8 @@ def export(vae: LatentVariableModel, path: str | Path) -> Path:
     * `sample`: num_samples [], seed int32[2] -> x, the same as `vae.sample`;
     * `elbo`: x, seed int32[2] -> elbo [B] in nats, from one posterior draw.
 
+    Those that take x stop with `tf.errors.InvalidArgumentError` at entries outside of the likelihood's support.
+
     A model with several latents takes `z0`, `z1`, ... (or their names) and returns `z0_mean` and the like.
 
     Args:
@@ -54,7 +56,7 @@ def export(vae: LatentVariableModel, path: str | Path) -> Path:
     seed = tf.TensorSpec([2], tf.int32, name="seed")
 
     def encode(x: tf.Tensor) -> dict[str, tf.Tensor]:
-        q_z = vae.encode(x)
+        q_z = vae.encode(vae.check(x))
         parts = dict(zip(latents.latent_names(q_z), tf.nest.flatten(q_z), strict=True))
         values = {name: {**parameters(part), "mean": random.mean_of(part)} for name, part in parts.items()}
         if list(values) == ["z"]:
@@ -64,7 +66,7 @@ def export(vae: LatentVariableModel, path: str | Path) -> Path:
     functions = {
         "decode": _decode(vae),
         "encode": _function(encode, x),
-        "reconstruct": _function(lambda x: {"mean": vae(x)}, x),
+        "reconstruct": _function(lambda x: {"mean": vae.reconstruct(x)}, x),
         "sample": _function(
             lambda num_samples, seed: {"x": vae.sample(num_samples, seed)},
             tf.TensorSpec([], tf.int32, name="num_samples"),

@@ -60,8 +60,8 @@ class ProgressBar(keras.callbacks.Callback):
 class StopOnNonFinite(keras.callbacks.Callback):
     """Stop at the first loss that is not finite, and put back the last good weights.
 
-    Good are the weights (and the optimizer's state) after the last epoch whose losses were all finite, or
-    those before training.
+    Good weights are all finite. Those after the last epoch whose losses were finite too are kept, with the optimizer's
+    state, or those before training. Training also stops after an epoch whose losses are finite but not its weights.
 
     Args:
         exact_step: Bool, whether the step reported is the very step: training a VAE stops there. Other Keras models
@@ -69,16 +69,21 @@ class StopOnNonFinite(keras.callbacks.Callback):
 
     Attributes:
         message: None, or where training stopped: epoch and step (or steps), counted from 0.
+        restored: Bool, whether good weights were put back. False where training began with weights that were not
+            finite, and as long as it has not stopped.
     """
 
     def __init__(self, exact_step: bool = True) -> None:
         super().__init__()
         self.exact_step = exact_step
         self.message: str | None = None
+        self.restored = False
 
     def on_train_begin(self, logs: Any = None) -> None:
-        self.message = None
-        self._keep()
+        self.message, self.restored = None, False
+        self._values: list[np.ndarray] = []
+        if self._weights_are_finite():
+            self._keep()
 
     def on_epoch_begin(self, epoch: int, logs: Any = None) -> None:
         self._epoch = epoch
@@ -92,14 +97,25 @@ class StopOnNonFinite(keras.callbacks.Callback):
             return
         exact = self.exact_step or batch == self._first_step
         step = f"step {batch}" if exact else f"steps {self._first_step} to {batch}"
-        self.message = f"the loss became {loss} in epoch {self._epoch}, {step}"
-        for variable, value in zip(self._variables(), self._values, strict=True):
-            variable.assign(value)
-        self.model.stop_training = True
+        self._stop(f"the loss became {loss} in epoch {self._epoch}, {step}")
 
     def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
-        if self.message is None:
+        if self.message is not None:
+            return
+        if self._weights_are_finite():
             self._keep()
+        else:
+            self._stop(f"the weights became NaN or infinite in epoch {epoch}")
+
+    def _stop(self, message: str) -> None:
+        self.message, self.restored = message, bool(self._values)
+        if self.restored:
+            for variable, value in zip(self._variables(), self._values, strict=True):
+                variable.assign(value)
+        self.model.stop_training = True
+
+    def _weights_are_finite(self) -> bool:
+        return all(np.all(np.isfinite(np.array(weight))) for weight in self.model.weights)
 
     def _variables(self) -> list[Any]:
         return [*self.model.variables, *self.model.optimizer.variables]

@@ -19,7 +19,7 @@ from keras_vae.data import BatchedData, Batches, as_batches
 from keras_vae.training.callbacks import StopOnNonFinite
 from keras_vae.training.steps import Steps
 
-__all__ = ["evaluate_source", "train"]
+__all__ = ["check_source", "evaluate_source", "train"]
 
 
 def train(
@@ -120,7 +120,8 @@ def train(
             vae.optimizer.finalize_variable_values(vae.trainable_variables)
     callback_list.on_train_end(logs)
     if guard is not None and guard.message:
-        warnings.warn(f"Training stopped: {guard.message}. The last good weights are put back.", stacklevel=2)
+        weights = "The last good weights are put back" if guard.restored else "No good weights were there to put back"
+        warnings.warn(f"Training stopped: {guard.message}. {weights}.", stacklevel=2)
     return vae.history
 
 
@@ -147,8 +148,13 @@ def _as_source(vae: Any, data: Any, batch_size: int, training: bool = True) -> B
     """Return the data as batches, after a check against the likelihood's support."""
     is_source = isinstance(data, Batches | BatchedData)
     source = data if is_source else as_batches(data, batch_size, vae.seed, training)
-    vae.check_batch(source.head())
+    check_source(vae, source)
     return source
+
+
+def check_source(vae: Any, source: Batches | BatchedData) -> None:
+    """Raise if the model cannot score what is in memory, or the first batch of a stream; `Steps` checks the others."""
+    vae.check_batch(source.head(), "" if source.in_memory else "the first batch")
 
 
 def _steps(vae: Any, source: Batches | BatchedData, step: Callable) -> Steps:

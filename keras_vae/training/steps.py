@@ -11,6 +11,7 @@ import math
 from collections.abc import Callable
 from typing import Any
 
+import numpy as np
 import tensorflow as tf
 
 from keras_vae.protocols import Batch, as_batch
@@ -47,6 +48,9 @@ class Steps:
 
         options: dict[str, Any] = {"autograph": False}
         self.step: Any = one_step
+        self.can_score: Any = model.can_score_batch
+        self.refused: Batch | None = None
+        self.event_shape = list(source.spec.x.shape[1:])
         self.in_memory = source.in_memory and not model.run_eagerly
         if model.run_eagerly:
             self.run: Any = self._run_eagerly
@@ -63,6 +67,9 @@ class Steps:
             self.names = [metric.name for metric in model.metrics]
             self.steps = self._steps_on_device
         if not self.in_memory:
+            if num_replicas == 1:
+                can_score = tf.function(model.can_score_batch, jit_compile=model.jit_compile, **options)
+                self.can_score = can_score.get_concrete_function(source.spec)
             self.run = tf.function(self._run_stream, **options)
             return
         order, number = tf.TensorSpec([None], tf.int32), tf.TensorSpec([], tf.int32)
@@ -81,6 +88,9 @@ class Steps:
         """Run one epoch and return the number of its steps and the logs.
 
         The epoch ends early at the first loss that is not finite, at the end of a stream, or where `is_stopped()`.
+
+        Raises:
+            ValueError: before the step of a streamed batch that the model cannot score.
         """
         with self.strategy.scope():
             self.model.reset_metrics()
@@ -94,8 +104,20 @@ class Steps:
             last = first + (steps_per_execution or steps or _MAX_STEPS_PER_CHUNK)
             last = last if steps is None else min(last, steps)
             on_begin(first)
-            steps_done, values = self.run(*inputs, tf.constant(first), tf.constant(last))
+            try:
+                steps_done, values = self.run(*inputs, tf.constant(first), tf.constant(last))
+            except tf.errors.InvalidArgumentError:
+                if source.errors:
+                    raise source.errors[0] from None
+                raise
             done = int(steps_done)
+            if self.refused is not None:
+                batch, self.refused = self.refused, None
+                self.model.check_batch(batch, f"batch {done} of the epoch, counted from 0")
+                raise ValueError(
+                    f"`can_score` and `check` of {type(self.model).__name__} must refuse the same data: override both. "
+                    f"Received: batch {done}, which `can_score` alone refuses"
+                )
             if done > first:
                 logs = {name: float(value) for name, value in values.items()}
                 on_end(done - 1, logs)
@@ -152,28 +174,64 @@ class Steps:
     def _run_eagerly(self, iterator: Any, first: tf.Tensor, last: tf.Tensor) -> tuple[int, Logs]:
         """As `_run_stream`, in Python."""
         step, logs = int(first), dict[str, Any]()
-        for batch in itertools.islice(iterator, int(last) - step):
-            step, logs = step + 1, self.step(as_batch(batch))
+        for data in itertools.islice(iterator, int(last) - step):
+            batch = as_batch(data)
+            if not self.can_score(batch):
+                self.refused = batch
+                break
+            step, logs = step + 1, self.step(batch)
             if not self._go_on(logs):
                 break
         return step, logs
 
     def _run_stream(self, iterator: Any, first: tf.Tensor, last: tf.Tensor) -> tuple[tf.Tensor, Logs]:
-        """As `_run`, from an iterator, and up to its end."""
+        """As `_run`, from an iterator, and up to its end or to a batch that the model cannot score.
 
-        def body(step: tf.Tensor, logs: Logs, there_is_more: tf.Tensor) -> tuple[tf.Tensor, Logs, tf.Tensor]:
-            batch = iterator.get_next_as_optional()
-            step, logs = tf.cond(
-                batch.has_value(), lambda: (step + 1, self.step(as_batch(batch.get_value()))), lambda: (step, logs)
+        Such a batch becomes `refused`: a graph cannot raise what Python can, and XLA drops assertions.
+        """
+
+        def checked_step(step: tf.Tensor, logs: Logs, batch: Batch) -> tuple[tf.Tensor, Logs, tf.Tensor]:
+            return tf.cond(
+                self._fits_and_can_be_scored(batch),
+                lambda: (step + 1, self.step(batch), tf.constant(True)),
+                lambda: (step, logs, self._refuse(batch)),
             )
-            return step, logs, batch.has_value()
+
+        def body(step: tf.Tensor, logs: Logs, goes_on: tf.Tensor) -> tuple[tf.Tensor, Logs, tf.Tensor]:
+            batch = iterator.get_next_as_optional()
+            return tf.cond(
+                batch.has_value(),
+                lambda: checked_step(step, logs, as_batch(batch.get_value())),
+                lambda: (step, logs, tf.constant(False)),
+            )
 
         step, logs, _ = tf.while_loop(
-            lambda step, logs, there_is_more: (step < last) & self._go_on(logs) & there_is_more,
+            lambda step, logs, goes_on: (step < last) & self._go_on(logs) & goes_on,
             body,
             (first, self._no_logs(), tf.constant(True)),
         )
         return step, logs
+
+    def _fits_and_can_be_scored(self, batch: Batch) -> tf.Tensor:
+        """Return `can_score`, after a look at shapes of x that a data set does not know beforehand."""
+        if batch.x.shape[1:].is_fully_defined():
+            return self.can_score(batch)
+        shape = tf.shape(batch.x)[1:]
+        has_rank = tf.size(shape) == len(self.event_shape)
+        fits = tf.cond(has_rank, lambda: tf.reduce_all(shape == self.event_shape), lambda: False)
+        return tf.cond(fits, lambda: self.can_score(batch), lambda: False)
+
+    def _refuse(self, batch: Batch) -> tf.Tensor:
+        """Keep the batch in `refused` when the graph runs, and return False."""
+
+        def keep(*arrays: Any) -> np.bool_:
+            remaining = iter(arrays)
+            self.refused = Batch(*(next(remaining) if is_there else None for is_there in are_there))
+            return np.False_
+
+        are_there = [part is not None for part in batch]
+        parts = [part for part in batch if part is not None]
+        return tf.ensure_shape(tf.numpy_function(keep, parts, tf.bool), [])
 
 
 def _own_rows(batch: Batch, num_replicas: int) -> Batch:

@@ -5,6 +5,7 @@ import pytest
 import tensorflow as tf
 
 from keras_vae import random
+from keras_vae.data.images import Split
 from keras_vae.data.pixel_levels import PIXELS, Binarize, Dequantize, Pixels, Quantize, Unit, pixels
 from keras_vae.distributions.sets import BINARY, UNIT, levels_support
 
@@ -180,3 +181,12 @@ def test_every_choice_keeps_its_declared_dtype_support_and_shape(name, dtype, su
 def test_the_base_class_has_no_formula():
     with pytest.raises(NotImplementedError, match="Pixels must override `__call__`"):
         Pixels()(RAW)
+
+
+@pytest.mark.parametrize("value", [-1, 256, 0.5, np.nan])
+def test_raw_pixels_that_are_no_levels_are_refused_when_a_split_is_made(value):
+    raw = np.zeros([20, 4, 4, 1], "float32")
+    raw[13, 0, 0, 0] = value
+    message = f"Pixels must be integer levels from 0 to 255: .* `num_levels`.* such as {value:g} in row 13$"
+    with pytest.raises(ValueError, match=message):
+        Split(raw, 20, Binarize(how="dynamic"))

@@ -109,57 +109,71 @@ CASES = {
         Bernoulli(0.0),
         np.array([0, 255], "uint8"),
         r"The Bernoulli likelihood scores \{0, 1\}: pass binarize=dynamic or binarize=threshold. "
-        r"Received: integers in x from 0 to 255$",
+        r"Received: integers in x from 0 to 255, such as 255 in row 1$",
     ),
     "grey for Bernoulli": (
         tfd.Independent(tfd.Bernoulli([0.0, 0.0]), 1),
         np.array([0.25, 1.0], "float32"),
         r"The Bernoulli likelihood scores \{0, 1\}: pass binarize=dynamic or binarize=threshold. "
-        r"Received: values in x from 0.25 to 1$",
+        r"Received: values in x from 0.25 to 1, such as 0.25 in row 0$",
     ),
     "pixels for SoftBernoulli": (
         SoftBernoulli(0.0),
         np.array([0, 255], "float32"),
         r"The SoftBernoulli likelihood scores \[0, 1\]: divide by the largest level: pass unit. "
-        r"Received: integers in x from 0 to 255$",
+        r"Received: integers in x from 0 to 255, such as 255 in row 1$",
     ),
     "too many levels": (
         CategoricalLevels(tf.zeros(16)),
         np.array([0, 16]),
         r"The CategoricalLevels likelihood scores \{0, ..., 15\}: pass quantize=16, or give the likelihood as many "
-        r"levels as the data has. Received: integers in x from 0 to 16$",
+        r"levels as the data has. Received: integers in x from 0 to 16, such as 16 in row 1$",
     ),
     "grey for levels": (
         CategoricalLevels(tf.zeros(16)),
         np.array([0.0, 0.5]),
-        r"scores \{0, ..., 15\}: pass quantize=16.* Received: values in x from 0 to 0.5$",
+        r"scores \{0, ..., 15\}: pass quantize=16.* Received: values in x from 0 to 0.5, such as 0.5 in row 1$",
     ),
     "negative levels": (
         CategoricalLevels(tf.zeros(16)),
         np.array([-1, 3]),
-        r"scores \{0, ..., 15\}: .* Received: integers in x from -1 to 3$",
+        r"scores \{0, ..., 15\}: .* Received: integers in x from -1 to 3, such as -1 in row 0$",
     ),
     "grey for Poisson": (
         tfd.Poisson(1.0),
         np.array([0.0, 0.5]),
         r"The Poisson likelihood scores \{0, 1, 2, ...\}: pass counts, such as the levels of quantize=K. "
-        r"Received: values in x from 0 to 0.5$",
+        r"Received: values in x from 0 to 0.5, such as 0.5 in row 1$",
     ),
     "pixels for ContinuousBernoulli": (
         ContinuousBernoulli(0.0),
         np.array([0, 255], "uint8"),
         r"The ContinuousBernoulli likelihood scores \[0, 1\]: divide by the largest level: pass unit. "
-        r"Received: integers in x from 0 to 255$",
+        r"Received: integers in x from 0 to 255, such as 255 in row 1$",
     ),
     "zero for Beta": (
         tfd.Independent(tfd.Beta([1.0, 1.0], 1.0), 1),
         np.array([0.0, 0.5], "float32"),
         r"The Beta likelihood scores \(0, 1\): move n levels x of \[0, 1\] to \(x \* \(n - 1\) \+ 0.5\) / n. "
-        r"Received: values in x from 0 to 0.5$",
+        r"Received: values in x from 0 to 0.5, such as 0 in row 0$",
     ),
-    "not a number for Bernoulli": (Bernoulli(0.0), np.array([0.0, np.nan]), r"scores \{0, 1\}: .* from nan to nan$"),
-    "not a number for Normal": (tfd.Normal(0.0, 1.0), np.array([0.0, np.nan]), "the real numbers.* from nan to nan$"),
-    "infinity for Normal": (tfd.Normal(0.0, 1.0), np.array([0.0, np.inf]), "the real numbers.* from 0 to inf$"),
+    "a vector that adds up to 2": (
+        tfd.OneHotCategorical([0.0, 0.0]),
+        np.array([[0.0, 1.0], [1.0, 1.0]]),
+        r"scores vectors of \{0, 1\} with one 1: .* from 0 to 1, such as 1 in row 1, in a vector that adds up to 2$",
+    ),
+    "not a number for Bernoulli": (
+        Bernoulli(0.0),
+        np.array([0.0, np.nan, np.nan]),
+        r"The Bernoulli likelihood cannot score entries that are NaN or infinite: drop the rows that have them, "
+        r"or impute the entries. Received: 2 such entries in x, the first of them nan in row 1$",
+    ),
+    "not a number after a value outside": (Bernoulli(0.0), np.array([5, np.nan]), "1 such entries .* nan in row 1$"),
+    "infinity for Normal": (
+        tfd.Normal(0.0, 1.0),
+        np.array([[0.0, 1.0], [1.0, -np.inf]]),
+        "cannot score entries that are NaN or infinite: .* the first of them -inf in row 1$",
+    ),
 }
 
 
@@ -171,7 +185,7 @@ def test_the_message_tells_range_support_and_remedy(name):
 
 
 def test_not_a_number_is_refused_by_a_normal_likelihood():
-    with pytest.raises(ValueError, match=r"The Normal likelihood scores the real numbers: replace infinities"):
+    with pytest.raises(ValueError, match="The Normal likelihood cannot score entries that are NaN or infinite"):
         check_support(tfd.Normal(0.0, 1.0), [np.nan])
 
 
@@ -252,6 +266,26 @@ def test_the_support_follows_from_composition_and_from_the_default_bijectors_of_
     assert np.all(np.isfinite(distribution.log_prob(tf.constant(inside))))
     with pytest.raises(ValueError, match="likelihood scores"):
         support.check(np.array(outside, "float32"), name)
+
+
+@pytest.mark.parametrize("name", COMPOSED)
+def test_a_compiled_graph_finds_the_entries_outside_that_eager_execution_finds(name):
+    distribution, inside, outside = COMPOSED[name]
+    support = support_of(distribution)
+    entries = tf.function(support.entries, jit_compile=True)
+    for x in (np.array(inside, "float32"), np.array(outside, "float32")):
+        np.testing.assert_array_equal(entries(tf.constant(x)), support.entries(x))
+    assert not np.all(entries(tf.constant(outside)))
+
+
+def test_all_rows_of_a_large_array_are_looked_at_and_no_copy_of_it_is_made(monkeypatch):
+    x, sizes = np.zeros([1500, 1000], "uint8"), []
+    x[1499, 3] = 7
+    entries = type(BINARY).entries
+    monkeypatch.setattr(type(BINARY), "entries", lambda self, x: sizes.append(x.size) or entries(self, x))
+    with pytest.raises(ValueError, match="such as 7 in row 1499$"):
+        BINARY.check(x, "Bernoulli")
+    assert max(sizes) <= 2**20
 
 
 def test_the_columns_out_of_their_support_are_named():

@@ -136,6 +136,31 @@ def test_a_missing_channel_axis_is_refused_instead_of_broadcast(compiled, binary
         getattr(compiled, method)(binary_images[:1, ..., 0])
 
 
+@pytest.mark.parametrize("method", ["encode", "__call__", "predict", "predict_on_batch", "reconstruct", "elbo"])
+def test_channels_first_are_refused_instead_of_flattened_in_another_order(compiled, binary_images, method):
+    with pytest.raises(ValueError, match=r"event_shape=\(4, 4, 1\). Received: x.shape=\(300, 1, 4, 4\)"):
+        getattr(compiled, method)(np.moveaxis(binary_images, -1, 1))
+
+
+@pytest.mark.parametrize("method", ["encode", "__call__", "elbo"])
+def test_channels_first_are_refused_in_a_graph_when_it_is_traced(compiled, method):
+    function = tf.function(lambda x: tf.nest.map_structure(tf.identity, getattr(compiled, method)(x)), autograph=False)
+    with pytest.raises(ValueError, match=r"event_shape=\(4, 4, 1\). Received: x.shape=\(None, 1, 4, 4\)"):
+        function.get_concrete_function(tf.TensorSpec([None, 1, 4, 4]))
+
+
+def test_a_graph_stops_at_x_outside_the_support_and_leaves_other_x_as_it_is(compiled, binary_images):
+    check = tf.function(compiled.check, autograph=False)
+    np.testing.assert_array_equal(check(binary_images), binary_images)
+    for value in (0.3, -1.0, 255.0, np.nan):
+        x = binary_images.copy()
+        x[7, 0, 0, 0] = value
+        with pytest.raises(
+            tf.errors.InvalidArgumentError, match=r"The Bernoulli likelihood scores \{0, 1\}: pass binarize=dynamic"
+        ):
+            check(x)
+
+
 def test_a_second_fit_goes_on_with_new_orders_and_noise(make_vae, binary_images):
     """Two trainings of one epoch are one training of two."""
     twice, once = make_vae(), make_vae()

@@ -31,7 +31,7 @@ for folder in sys.argv[1:]:
 
 @pytest.fixture(scope="module")
 def served(make_vae, tmp_path_factory):
-    """Return for a whole model and two decoders: the model, what is given, and what its signatures answer.
+    """Return for a whole model and two decoders: the model, what is given, what its signatures answer, and its folder.
 
     They answer in one process with TensorFlow alone.
     """
@@ -59,11 +59,11 @@ def served(make_vae, tmp_path_factory):
     script = [sys.executable, "-c", ALONE, *map(str, folders.values())]
     run = subprocess.run(script, capture_output=True, text=True, check=False)
     assert run.returncode == 0, run.stderr[-2000:]
-    return {name: (vaes[name], given[name], np.load(folders[name] / "answers.npz")) for name in folders}
+    return {name: (vaes[name], given[name], np.load(folders[name] / "answers.npz"), folders[name]) for name in folders}
 
 
 def test_every_signature_answers_as_the_model_does_in_a_process_with_tensorflow_alone(served):
-    vae, given, answers = served["vae"]
+    vae, given, answers, _ = served["vae"]
     x, z = given["x"], given["z"]
     p_x, q_z = vae.decode(z), vae.encode(x)
     expected = {
@@ -83,9 +83,28 @@ def test_every_signature_answers_as_the_model_does_in_a_process_with_tensorflow_
     np.testing.assert_array_equal(answers["sample/x"], vae.sample(6, seed=9))
 
 
+@pytest.fixture(scope="module")
+def loaded(served):
+    """The whole model's signatures, loaded."""
+    return tf.saved_model.load(served["vae"][-1]).signatures
+
+
+@pytest.mark.parametrize("value", [0.3, -1.0, 255.0, np.nan])
+@pytest.mark.parametrize("name", ["encode", "reconstruct", "elbo"])
+def test_exported_functions_refuse_x_outside_the_support(served, loaded, name, value):
+    given = served["vae"][1]
+    x = given["x"].copy()
+    x[3, 0, 0, 0] = value
+    seed = {"seed": tf.constant(given["seed"])} if name == "elbo" else {}
+    with pytest.raises(
+        tf.errors.InvalidArgumentError, match=r"The Bernoulli likelihood scores \{0, 1\}: pass binarize=dynamic"
+    ):
+        loaded[name](x=tf.constant(x), **seed)
+
+
 @pytest.mark.parametrize("network", ["mlp", "conv"])
 def test_exported_decoder_gives_the_likelihoods_parameters(network, served):
-    vae, given, answers = served[network]
+    vae, given, answers, _ = served[network]
     assert set(answers) == {f"{name}/{key}" for name in ("decode", "serving_default") for key in ("logits", "mean")}
     logits = vae.decode(given["z"]).distribution.logits
     np.testing.assert_allclose(answers["decode/logits"], logits, rtol=1e-5, atol=1e-6)

@@ -49,6 +49,30 @@ def test_nothing_is_reported_when_all_goes_well(make_vae, binary_images):
     assert guard.message is None
 
 
+@pytest.mark.parametrize("epochs", [1, 3])
+def test_weights_that_an_epoch_of_finite_losses_made_infinite_are_not_kept(make_vae, binary_images, epochs):
+    """The only step of the epoch has a finite loss, and the weights after it are not finite."""
+    vae, guard = make_vae(), kv.training.StopOnNonFinite()
+    vae.compile(keras.optimizers.SGD(1e39), run_eagerly=True)
+    before = vae.get_weights()
+    vae.fit(binary_images, batch_size=300, epochs=epochs, callbacks=[guard], verbose=0)
+    assert guard.message == "the weights became NaN or infinite in epoch 0"
+    assert guard.restored
+    for now, good in zip(vae.get_weights(), before, strict=True):
+        np.testing.assert_array_equal(now, good)
+
+
+def test_weights_that_were_not_finite_before_training_are_not_said_to_be_put_back(make_vae, binary_images):
+    vae, guard = make_vae(), kv.training.StopOnNonFinite()
+    vae.compile("sgd", run_eagerly=True)
+    vae.set_weights([w + np.float32("nan") if w.dtype == "float32" else w for w in vae.get_weights()])
+    vae.fit(binary_images, callbacks=[guard], verbose=0)
+    assert guard.message.endswith("epoch 0, step 0")
+    assert not guard.restored
+    with pytest.warns(UserWarning, match="epoch 0, step 0. No good weights were there to put back."):
+        vae.fit(binary_images, verbose=0)
+
+
 def test_throughput_is_the_median_over_epochs_after_the_first(monkeypatch):
     clock = iter([0.0, 10.0, 20.0, 22.0, 30.0, 39.0, 40.0, 44.0])  # begin and last batch of four epochs
     monkeypatch.setattr("keras_vae.training.callbacks.time.perf_counter", lambda: next(clock))
