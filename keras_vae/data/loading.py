@@ -10,9 +10,9 @@ import numpy as np
 import tensorflow as tf
 
 from keras_vae.data.images import Split
-from keras_vae.data.npz_files import RawImages, read_npz
+from keras_vae.data.npz_files import read_npz
 from keras_vae.data.pixel_levels import Pixels, pixels
-from keras_vae.data.raw_levels import Levels, find_levels
+from keras_vae.data.raw_levels import Levels, RawImages, find_levels
 from keras_vae.data.tfds_sets import ImageBuilder
 
 __all__ = ["ImageData", "load"]
@@ -21,6 +21,9 @@ __all__ = ["ImageData", "load"]
 _MAX_BYTES_IN_MEMORY = 2 * 1024**3
 # Of larger sets, and of images that differ in size, these first ones say the levels, and each later one must have them.
 _IMAGES_LOOKED_AT = 100
+
+
+_Preparation = Callable[[tf.Tensor], tf.Tensor]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -91,6 +94,8 @@ def load(
         raise ValueError(
             f"`validation_fraction` must be at least 0 and below 1. Received: validation_fraction={validation_fraction}"
         )
+    if image_size is not None and image_size < 1:
+        raise ValueError(f"`image_size` must be 1 or more pixels. Received: image_size={image_size}")
     treatment_name, prepare = pixels_name or "binarize=dynamic", _preparation(image_size, grayscale)
     if name == "digits":
         train, test = _digits()
@@ -98,16 +103,25 @@ def load(
     elif name.endswith(".npz"):
         train, test, levels = read_npz(name, num_levels)
     else:
-        return _tfds(name, treatment_name, prepare, data_dir, validation_fraction, num_levels)
+        return _tfds(name, treatment_name, prepare, data_dir, validation_fraction, num_levels, grayscale)
+    _check_channels(train.images.shape[1:], grayscale)
     kept = _num_kept(len(train.images), len(test.images), validation_fraction)
     parts = {"train": train.rows(slice(kept)), "validation": train.rows(slice(kept, None)), "test": test}
-    del train, test  # or the set would stand in memory twice
+    del train, test
     if not len(parts["validation"].images):
         del parts["validation"]
+    return _in_memory(name, parts, treatment_name, prepare, levels)
+
+
+def _in_memory(
+    name: str, parts: dict[str, RawImages], treatment_name: str, prepare: _Preparation, levels: Levels
+) -> ImageData:
+    """Return the set whose raw images are `parts`, which is left empty, or the set would stand in memory twice."""
     treatment, splits = pixels(treatment_name, levels.num_levels), {}
     for split in list(parts):
-        part = parts.pop(split)
-        splits[split] = Split(prepare(tf.constant(part.images)), len(part.images), treatment, part.labels)
+        images, labels = parts.pop(split)
+        images = prepare(tf.constant(levels.of_array(images)))
+        splits[split] = Split(images, len(images), treatment, labels)
     return _image_data(name, treatment, splits, levels)
 
 
@@ -115,6 +129,14 @@ def _image_data(name: str, treatment: Pixels, splits: dict[str, Split], levels: 
     images = splits["train"].images
     shape = tuple(images.shape[1:] if splits["train"].in_memory else images.element_spec.shape)
     return ImageData(name, shape, treatment, splits["train"], splits.get("validation"), splits["test"], levels)
+
+
+def _check_channels(shape: tuple[int | None, ...], grayscale: bool) -> None:
+    if grayscale and shape[-1] not in (1, 3):
+        raise ValueError(
+            "`grayscale` takes images with 1 channel or 3: drop alpha before, or leave `grayscale` out. "
+            f"Received: grayscale=True for images of shape {list(shape)}"
+        )
 
 
 def _num_kept(num_train: int, num_test: int, validation_fraction: float) -> int:
@@ -136,16 +158,11 @@ def _digits() -> tuple[RawImages, RawImages]:
     return RawImages(digits.images[..., None].astype(np.uint8), digits.target).split_at_random()
 
 
-def _preparation(image_size: int | None, grayscale: bool) -> Callable[[tf.Tensor], tf.Tensor]:
+def _preparation(image_size: int | None, grayscale: bool) -> _Preparation:
     """Return the function that makes levels [..., H, W, C] grey and resizes them, as asked; they stay integers."""
 
     def prepare(images: tf.Tensor) -> tf.Tensor:
         dtype = images.dtype
-        if grayscale and images.shape[-1] not in (1, 3):
-            raise ValueError(
-                "`grayscale` takes images with 1 or 3 channels (drop alpha before). "
-                f"Received: grayscale=True for images of shape {list(images.shape[-3:])}"
-            )
         if grayscale and images.shape[-1] == 3:
             grey = tf.linalg.matvec(tf.cast(images, tf.float32), [0.299, 0.587, 0.114])[..., None]
             images = tf.cast(tf.round(grey), dtype)
@@ -160,27 +177,23 @@ def _preparation(image_size: int | None, grayscale: bool) -> Callable[[tf.Tensor
 def _tfds(
     name: str,
     treatment_name: str,
-    prepare: Callable[[tf.Tensor], tf.Tensor],
+    prepare: _Preparation,
     data_dir: str | None,
     validation_fraction: float,
     num_levels: int | None,
+    grayscale: bool,
 ) -> ImageData:
     source = ImageBuilder(name, data_dir)
+    _check_channels(source.shape, grayscale)
     instructions = source.instructions(lambda train, test: _num_kept(train, test, validation_fraction))
-    splits = {}
     if sum(map(source.num_bytes, instructions.values())) <= _MAX_BYTES_IN_MEMORY:
         parts = {split: source.read(instruction) for split, instruction in instructions.items()}
         levels = find_levels([part.images for part in parts.values()], num_levels, source.received)
-        treatment = pixels(treatment_name, levels.num_levels)
-        for split in list(parts):
-            images, labels = parts.pop(split)
-            images = prepare(tf.constant(levels.of_array(images)))
-            splits[split] = Split(images, len(images), treatment, labels)
-        return _image_data(name, treatment, splits, levels)
+        return _in_memory(name, parts, treatment_name, prepare, levels)
     with source.errors_of_files():
         first = list(source.images(instructions["train"]).take(_IMAGES_LOOKED_AT).as_numpy_iterator())
     levels = find_levels(first, num_levels, source.received)
-    treatment = pixels(treatment_name, levels.num_levels)
+    treatment, splits = pixels(treatment_name, levels.num_levels), {}
 
     def prepared(image: tf.Tensor) -> tf.Tensor:
         return prepare(levels.of_stream(image))
@@ -188,7 +201,7 @@ def _tfds(
     image = source.images(instructions["train"], prepared).element_spec
     if None in image.shape:
         raise ValueError(
-            "The images differ in size: pass `image_size`, and `grayscale` if colours differ. "
+            "The images differ in size: pass `image_size`, and choose a set with one number of channels. "
             f"Received: shape={image.shape} in {source.received}"
         )
     for split, instruction in instructions.items():

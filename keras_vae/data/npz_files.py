@@ -5,32 +5,14 @@ from __future__ import annotations
 import math
 import os
 import zipfile
-from typing import Any, NamedTuple
 
 import numpy as np
 
-from keras_vae.data.raw_levels import Levels, find_levels, whole_labels
+from keras_vae.data.raw_levels import Levels, RawImages, find_levels, whole_labels
 
-__all__ = ["RawImages", "read_npz"]
+__all__ = ["read_npz"]
 
-_TEST_FRACTION, _SPLIT_SEED = 0.2, 0
 _IMAGES, _LABELS = ("x_train", "images", "x"), ("y_train", "labels", "y")
-
-
-class RawImages(NamedTuple):
-    """Raw images [N, H, W, C] and labels [N] or None, to be sliced together."""
-
-    images: Any
-    labels: np.ndarray | None
-
-    def rows(self, rows: Any) -> RawImages:
-        return RawImages(self.images[rows], None if self.labels is None else self.labels[rows])
-
-    def split_at_random(self) -> tuple[RawImages, RawImages]:
-        """Return train and test, a fifth for the test, drawn with a fixed seed."""
-        order = np.random.default_rng(_SPLIT_SEED).permutation(len(self.images))
-        num_test = round(len(order) * _TEST_FRACTION)
-        return self.rows(order[num_test:]), self.rows(order[:num_test])
 
 
 def read_npz(path: str, num_levels: int | None = None) -> tuple[RawImages, RawImages, Levels]:

@@ -1,18 +1,36 @@
-"""Raw pixels and labels as whole numbers: how many levels an image set has, and what cannot be taken for levels."""
+"""Raw images and labels as whole numbers: how many levels a set has, and what cannot be taken for levels."""
 
 from __future__ import annotations
 
 import dataclasses
 from collections.abc import Iterator, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import tensorflow as tf
 
-__all__ = ["MAX_LEVELS", "Levels", "find_levels", "whole_labels"]
+__all__ = ["MAX_LEVELS", "TEST_FRACTION", "Levels", "RawImages", "find_levels", "whole_labels"]
 
 MAX_LEVELS = 65_536  # of 16 bits
+TEST_FRACTION = 0.2  # of sets without a test split
+_SPLIT_SEED = 0
 _VALUES_AT_A_TIME = 2**22
+
+
+class RawImages(NamedTuple):
+    """Raw images [N, H, W, C] and labels [N] or None, to be sliced together."""
+
+    images: Any
+    labels: np.ndarray | None
+
+    def rows(self, rows: Any) -> RawImages:
+        return RawImages(self.images[rows], None if self.labels is None else self.labels[rows])
+
+    def split_at_random(self) -> tuple[RawImages, RawImages]:
+        """Return train and test, a fifth for the test, drawn with a fixed seed."""
+        order = np.random.default_rng(_SPLIT_SEED).permutation(len(self.images))
+        num_test = round(len(order) * TEST_FRACTION)
+        return self.rows(order[num_test:]), self.rows(order[:num_test])
 
 
 @dataclasses.dataclass(frozen=True)
@@ -107,7 +125,8 @@ def find_levels(images: Sequence[np.ndarray], num_levels: int | None, received: 
     if num_levels is None or not max(largest, 1) < num_levels <= MAX_LEVELS or (kinds == {"b"} and num_levels != 2):
         raise ValueError(
             "`num_levels` must say how many levels the pixels have, from 0 to num_levels-1: 2 for binary images or "
-            f"bool, {MAX_LEVELS} at most. Received: num_levels={num_levels} for pixels up to {largest:g}, {found}"
+            f"bool, {MAX_LEVELS} at most. Received: num_levels={num_levels} for pixels up to {largest:g}, {dtype} in "
+            f"{received}"
         )
     return Levels(num_levels, dtype, smallest, largest)
 

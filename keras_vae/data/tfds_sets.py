@@ -12,12 +12,9 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
-from keras_vae.data.npz_files import RawImages
-from keras_vae.data.raw_levels import whole_labels
+from keras_vae.data.raw_levels import TEST_FRACTION, RawImages, whole_labels
 
 __all__ = ["ImageBuilder"]
-
-_TEST_FRACTION = 0.2
 
 
 class ImageBuilder:
@@ -87,7 +84,7 @@ class ImageBuilder:
         if "test" in splits:
             instructions, num_test = {"test": "test"}, splits["test"].num_examples
         else:
-            num_test = round(num_train * _TEST_FRACTION)
+            num_test = round(num_train * TEST_FRACTION)
             num_train -= num_test
             instructions = {"test": f"train[{num_train}:]"}
         kept = num_kept(num_train, num_test)
