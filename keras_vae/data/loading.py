@@ -4,23 +4,26 @@ from __future__ import annotations
 
 import dataclasses
 import math
-import os
-import zipfile
 from collections.abc import Callable
-from typing import Any
 
 import numpy as np
 import tensorflow as tf
 
 from keras_vae.data.images import Split
+from keras_vae.data.npz_files import read_npz
 from keras_vae.data.pixel_levels import Pixels, pixels
+from keras_vae.data.raw_levels import Levels, RawImages, find_levels
+from keras_vae.data.tfds_sets import ImageBuilder
 
 __all__ = ["ImageData", "load"]
 
 # Sets up to this size are kept in memory as one tensor; larger ones are streamed.
 _MAX_BYTES_IN_MEMORY = 2 * 1024**3
-_TEST_FRACTION = 0.2
-_SPLIT_SEED = 0
+# Of larger sets, and of images that differ in size, these first ones say the levels, and each later one must have them.
+_IMAGES_LOOKED_AT = 100
+
+
+_Preparation = Callable[[tf.Tensor], tf.Tensor]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -34,6 +37,7 @@ class ImageData:
         train: to fit.
         validation: held out of the training split; None if none was asked for.
         test: to report.
+        levels: what the raw pixels were found to be; None for images that were not loaded.
     """
 
     name: str
@@ -42,11 +46,13 @@ class ImageData:
     train: Split
     validation: Split | None
     test: Split
+    levels: Levels | None = None
 
     def __str__(self) -> str:
         validation = self.validation.num_examples if self.validation else 0
         sizes = f"{self.train.num_examples:,} training, {validation:,} validation, {self.test.num_examples:,} test"
-        return f"{self.name} {'x'.join(map(str, self.event_shape))}, {self.pixels}, {sizes} images"
+        found = f"{self.levels}, " if self.levels else ""
+        return f"{self.name} {'x'.join(map(str, self.event_shape))}, {found}{self.pixels}, {sizes} images"
 
 
 def load(
@@ -66,121 +72,100 @@ def load(
 
     Args:
         name: "digits" (scikit-learn's, 1,797 images, 8x8, 17 levels, no download), a TFDS name such as
-            "mnist", or a path that ends in ".npz" (integer images `x_train` and `x_test`, or `images` or `x`;
-            optionally `y_train` and `y_test`, or `labels` or `y`).
+            "mnist", or a path that ends in ".npz" (images [N, H, W] or [N, H, W, C] as `x_train` and `x_test`, or
+            `images` or `x`; optionally one whole number an image as `y_train` and `y_test`, or `labels` or `y`).
         pixels_name: see `keras_vae.data.pixels`; None is "binarize=dynamic".
         data_dir: of TFDS; None is its default, or the environment variable TFDS_DATA_DIR.
         image_size: resize to this height and width.
-        grayscale: turn colour images grey.
+        grayscale: turn colour images [H, W, 3] grey, with the weights 0.299, 0.587, 0.114 of ITU-R BT.601.
         validation_fraction: between 0 (no validation) and 1, exclusive.
-        num_levels: of the pixels of a `.npz` file: 2 for binary images, say. None is 256, if the largest level
-            is between 128 and 255.
+        num_levels: how many levels the raw pixels have: 2 for binary images, say. None is 2 for bool, and 256 if the
+            largest level is between 128 and 255. Floats in [0, 1] need it: they are level / (num_levels - 1).
 
     Returns:
         `ImageData`.
 
     Raises:
-        ValueError: for a name, file or option that cannot be used.
+        ValueError: for a name, file or option that cannot be used; for pixels that are no levels or of which it is not
+            plain how many levels they have; if no image is left to train on.
         FileNotFoundError: if the `.npz` file is missing, or a TFDS set is neither prepared nor to be had.
     """
     if not 0 <= validation_fraction < 1:
         raise ValueError(
             f"`validation_fraction` must be at least 0 and below 1. Received: validation_fraction={validation_fraction}"
         )
+    if image_size is not None and image_size < 1:
+        raise ValueError(f"`image_size` must be 1 or more pixels. Received: image_size={image_size}")
+    treatment_name, prepare = pixels_name or "binarize=dynamic", _preparation(image_size, grayscale)
     if name == "digits":
         train, test = _digits()
-        num_levels = 17
+        levels = find_levels([train.images, test.images], 17 if num_levels is None else num_levels, repr(name))
     elif name.endswith(".npz"):
-        train, test = _npz(name)
-        num_levels = _num_levels(int(max(train.images.max(), test.images.max())), num_levels)
+        train, test, levels = read_npz(name, num_levels)
     else:
-        treatment, prepare = pixels(pixels_name or "binarize=dynamic"), _preparation(image_size, grayscale)
-        return _tfds(name, treatment, prepare, data_dir, validation_fraction)
-    treatment, prepare = pixels(pixels_name or "binarize=dynamic", num_levels), _preparation(image_size, grayscale)
-    kept = len(train.images) - round(len(train.images) * validation_fraction)
-    parts = {"train": train[:kept], "validation": train[kept:], "test": test}
-    del train, test  # or the set would stand in memory twice
-    splits = {}
+        return _tfds(name, treatment_name, prepare, data_dir, validation_fraction, num_levels, grayscale)
+    _check_channels(train.images.shape[1:], grayscale)
+    kept = _num_kept(len(train.images), len(test.images), validation_fraction)
+    parts = {"train": train.rows(slice(kept)), "validation": train.rows(slice(kept, None)), "test": test}
+    del train, test
+    if not len(parts["validation"].images):
+        del parts["validation"]
+    return _in_memory(name, parts, treatment_name, prepare, levels)
+
+
+def _in_memory(
+    name: str, parts: dict[str, RawImages], treatment_name: str, prepare: _Preparation, levels: Levels
+) -> ImageData:
+    """Return the set whose raw images are `parts`, which is left empty, or the set would stand in memory twice."""
+    treatment, splits = pixels(treatment_name, levels.num_levels), {}
     for split in list(parts):
-        part = parts.pop(split)
-        if len(part.images):
-            images = prepare(tf.constant(part.images))
-            splits[split] = Split(images, len(part.images), treatment, part.labels)
-    event_shape = tuple(splits["train"].images.shape[1:])
-    validation = splits.get("validation")
-    return ImageData(name, event_shape, treatment, train=splits["train"], validation=validation, test=splits["test"])
+        images, labels = parts.pop(split)
+        images = prepare(tf.constant(levels.of_array(images)))
+        splits[split] = Split(images, len(images), treatment, labels)
+    return _image_data(name, treatment, splits, levels)
 
 
-@dataclasses.dataclass(frozen=True)
-class _Arrays:
-    """Raw images and labels, to be sliced together."""
-
-    images: Any
-    labels: np.ndarray | None
-
-    def __getitem__(self, rows: Any) -> _Arrays:
-        return _Arrays(self.images[rows], None if self.labels is None else self.labels[rows])
+def _image_data(name: str, treatment: Pixels, splits: dict[str, Split], levels: Levels) -> ImageData:
+    images = splits["train"].images
+    shape = tuple(images.shape[1:] if splits["train"].in_memory else images.element_spec.shape)
+    return ImageData(name, shape, treatment, splits["train"], splits.get("validation"), splits["test"], levels)
 
 
-def _split_at_random(whole: _Arrays) -> tuple[_Arrays, _Arrays]:
-    """Return train and test, a fifth for the test."""
-    order = np.random.default_rng(_SPLIT_SEED).permutation(len(whole.images))
-    num_test = round(len(order) * _TEST_FRACTION)
-    return whole[order[num_test:]], whole[order[:num_test]]
+def _check_channels(shape: tuple[int | None, ...], grayscale: bool) -> None:
+    if grayscale and shape[-1] not in (1, 3):
+        raise ValueError(
+            "`grayscale` takes images with 1 channel or 3: drop alpha before, or leave `grayscale` out. "
+            f"Received: grayscale=True for images of shape {list(shape)}"
+        )
 
 
-def _digits() -> tuple[_Arrays, _Arrays]:
+def _num_kept(num_train: int, num_test: int, validation_fraction: float) -> int:
+    """Return how many of the training images are trained on, after a check that each split has an image."""
+    kept = num_train - round(num_train * validation_fraction)
+    if kept < 1 or num_test < 1:
+        raise ValueError(
+            "Training and test need at least one image each, after the validation images are taken from the training: "
+            f"lower `validation_fraction`, or add images. Received: validation_fraction={validation_fraction} for "
+            f"{num_train} training and {num_test} test images"
+        )
+    return kept
+
+
+def _digits() -> tuple[RawImages, RawImages]:
     from sklearn.datasets import load_digits
 
     digits = load_digits()
-    return _split_at_random(_Arrays(digits.images[..., None].astype(np.uint8), digits.target))
+    return RawImages(digits.images[..., None].astype(np.uint8), digits.target).split_at_random()
 
 
-def _npz(path: str) -> tuple[_Arrays, _Arrays]:
-    try:
-        with np.load(path, allow_pickle=False) as file:
-            arrays = dict(file)
-    except (zipfile.BadZipFile, ValueError, EOFError) as error:
-        raise ValueError(f"The file is no .npz archive of plain arrays. Received: {path!r}") from error
-
-    def first(*names: str) -> np.ndarray | None:
-        return next((arrays[name] for name in names if name in arrays), None)
-
-    images, test_images = first("x_train", "images", "x"), first("x_test")
-    if images is None or images.ndim not in (3, 4) or not np.issubdtype(images.dtype, np.integer) or images.min() < 0:
-        raise ValueError(
-            "The .npz file must hold integer images [N, H, W] or [N, H, W, C], not negative, as `x_train`, `images` or "
-            f"`x`. Received: {path!r} with { {name: (a.dtype.name, a.shape) for name, a in arrays.items()} }"
-        )
-    train = _Arrays(_with_channels(images), first("y_train", "labels", "y"))
-    if test_images is None:
-        return _split_at_random(train)
-    return train, _Arrays(_with_channels(test_images), first("y_test"))
-
-
-def _num_levels(largest: int, num_levels: int | None) -> int:
-    """Return how many levels the pixels have, as told or, where it is plain, as found."""
-    if num_levels is None and 128 <= largest <= 255:
-        return 256
-    if num_levels is None or largest >= num_levels:
-        raise ValueError(
-            "`num_levels` must say how many levels the pixels have, from 0 to num_levels-1 (2 for binary images). "
-            f"Received: num_levels={num_levels} for pixels up to {largest}"
-        )
-    return num_levels
-
-
-def _with_channels(images: np.ndarray) -> np.ndarray:
-    return images if images.ndim == 4 else images[..., None]
-
-
-def _preparation(image_size: int | None, grayscale: bool) -> Any:
-    """Return the function that makes raw images grey and resizes them, as asked; levels stay integers."""
+def _preparation(image_size: int | None, grayscale: bool) -> _Preparation:
+    """Return the function that makes levels [..., H, W, C] grey and resizes them, as asked; they stay integers."""
 
     def prepare(images: tf.Tensor) -> tf.Tensor:
         dtype = images.dtype
         if grayscale and images.shape[-1] == 3:
-            images = tf.image.rgb_to_grayscale(images)
+            grey = tf.linalg.matvec(tf.cast(images, tf.float32), [0.299, 0.587, 0.114])[..., None]
+            images = tf.cast(tf.round(grey), dtype)
         if image_size is not None:
             images = tf.image.resize(tf.cast(images, tf.float32), [image_size, image_size], method="area")
             images = tf.cast(tf.round(images), dtype)
@@ -190,59 +175,40 @@ def _preparation(image_size: int | None, grayscale: bool) -> Any:
 
 
 def _tfds(
-    name: str, treatment: Pixels, prepare: Callable, data_dir: str | None, validation_fraction: float
+    name: str,
+    treatment_name: str,
+    prepare: _Preparation,
+    data_dir: str | None,
+    validation_fraction: float,
+    num_levels: int | None,
+    grayscale: bool,
 ) -> ImageData:
-    import tensorflow_datasets as tfds
+    source = ImageBuilder(name, data_dir)
+    _check_channels(source.shape, grayscale)
+    instructions = source.instructions(lambda train, test: _num_kept(train, test, validation_fraction))
+    if sum(map(source.num_bytes, instructions.values())) <= _MAX_BYTES_IN_MEMORY:
+        parts = {split: source.read(instruction) for split, instruction in instructions.items()}
+        levels = find_levels([part.images for part in parts.values()], num_levels, source.received)
+        return _in_memory(name, parts, treatment_name, prepare, levels)
+    with source.errors_of_files():
+        first = list(source.images(instructions["train"]).take(_IMAGES_LOOKED_AT).as_numpy_iterator())
+    levels = find_levels(first, num_levels, source.received)
+    treatment, splits = pixels(treatment_name, levels.num_levels), {}
 
-    try:
-        builder = tfds.builder(name, data_dir=None if data_dir is None else os.path.expanduser(data_dir))
-    except tfds.core.DatasetNotFoundError as error:
-        raise ValueError(
-            "There is no such data set: name scikit-learn's `digits`, an image set of TensorFlow Datasets such as "
-            f"`mnist`, or a file that ends in .npz. Received: {name!r}"
-        ) from error
-    if "image" not in (builder.info.features or {}):
-        raise ValueError(f"The TFDS set has no feature `image`. Received: {name!r}")
-    try:
-        builder.download_and_prepare()
-    except Exception as error:
-        raise FileNotFoundError(
-            f"The data set {name!r} is not prepared in {builder.data_dir} and could not be downloaded: "
-            f"{str(error).splitlines()[0]}"
-        ) from error
+    def prepared(image: tf.Tensor) -> tf.Tensor:
+        return prepare(levels.of_stream(image))
 
-    num_train = builder.info.splits["train"].num_examples
-    if "test" in builder.info.splits:
-        instructions = {"test": "test"}
-    else:
-        num_train -= round(num_train * _TEST_FRACTION)
-        instructions = {"test": f"train[{num_train}:]"}
-    kept = num_train - round(num_train * validation_fraction)
-    instructions["train"] = f"train[:{kept}]"
-    if kept < num_train:
-        instructions["validation"] = f"train[{kept}:{num_train}]"
-
-    has_label = "label" in builder.info.features
-
-    def to_pair(example: dict[str, tf.Tensor]) -> tuple[tf.Tensor, tf.Tensor]:
-        label = example["label"] if has_label else tf.constant(0)
-        return prepare(example["image"]), label
-
-    splits = {}
-    for split, instruction in instructions.items():
-        examples = builder.as_dataset(split=instruction, shuffle_files=False).map(to_pair)
-        num_examples = builder.info.splits[instruction].num_examples
-        splits[split] = _in_memory_or_stream(examples, num_examples, treatment, has_label)
-    shape = tuple(examples.element_spec[0].shape)
-    validation = splits.get("validation")
-    return ImageData(name, shape, treatment, train=splits["train"], validation=validation, test=splits["test"])
-
-
-def _in_memory_or_stream(examples: tf.data.Dataset, num_examples: int, treatment: Pixels, has_label: bool) -> Split:
-    image = examples.element_spec[0]
+    image = source.images(instructions["train"], prepared).element_spec
     if None in image.shape:
-        raise ValueError(f"The images differ in size: pass image_size. Received: shape={image.shape}")
-    if num_examples * math.prod(image.shape) * image.dtype.size > _MAX_BYTES_IN_MEMORY:
-        return Split(examples.map(lambda image, label: image), num_examples, treatment)
-    images, labels = examples.batch(num_examples).get_single_element()
-    return Split(images, num_examples, treatment, labels.numpy() if has_label else None)
+        raise ValueError(
+            "The images differ in size: pass `image_size`, and choose a set with one number of channels. "
+            f"Received: shape={image.shape} in {source.received}"
+        )
+    for split, instruction in instructions.items():
+        num_examples = source.num_examples(instruction)
+        if num_examples * math.prod(image.shape) * image.dtype.size > _MAX_BYTES_IN_MEMORY:
+            splits[split] = Split(source.images(instruction, prepared), num_examples, treatment)
+        else:
+            images, labels = source.read(instruction, prepared)
+            splits[split] = Split(tf.constant(images), num_examples, treatment, labels)
+    return _image_data(name, treatment, splits, levels)

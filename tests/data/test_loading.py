@@ -75,10 +75,10 @@ def test_images_are_resized_and_made_grey(tmp_path):
 @pytest.mark.parametrize(
     ("arrays", "message"),
     [
-        ({"x": np.zeros((3, 2, 2))}, "must hold integer images .* Received: .*float64"),
+        ({"x": np.full((3, 2, 2), 0.5)}, "must be whole levels, .* Received: .*float64"),
         ({"other": np.zeros((3, 2, 2), int)}, "as `x_train`, `images` or `x`. Received: .*other"),
         ({"x": np.zeros((3, 2), int)}, "must hold integer images"),
-        ({"x": np.full((3, 2, 2), -1)}, "not negative"),
+        ({"x": np.full((3, 2, 2), -1)}, "must not be negative"),
     ],
 )
 def test_unsuitable_npz_files_are_refused(tmp_path, arrays, message):
