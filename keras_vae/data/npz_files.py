@@ -94,8 +94,8 @@ def _arrays(path: str) -> dict[str, np.ndarray]:
             return dict(file)
     except Exception as error:  # of zip, of its compressions, of headers, of memory: any may be what is damaged
         raise ValueError(
-            "The file is no .npz archive of plain arrays. Received: "
-            f"{path!r}, which ends in {type(error).__name__}: {error}. Write it anew with np.savez, without objects"
+            "The file is no .npz archive of plain arrays: write it anew with np.savez, of numbers alone. "
+            f"Received: {path!r}, {type(error).__name__}: {error}"
         ) from error
 
 

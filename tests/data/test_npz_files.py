@@ -104,7 +104,7 @@ def test_an_array_that_claims_90_terabytes_raises_before_it_is_read(tmp_path):
 
 
 def test_an_array_of_objects_raises(save):
-    with pytest.raises(ValueError, match="no .npz archive of plain arrays. Received: .*Object arrays"):
+    with pytest.raises(ValueError, match="no .npz archive of plain arrays.* Received: .*Object arrays"):
         read_npz(save(x=np.array([IMAGES, None], object)))
 
 
@@ -116,20 +116,20 @@ def test_an_array_of_text_raises(save):
 def test_a_renamed_npy_file_raises(tmp_path):
     with open(tmp_path / "a.npz", "wb") as file:
         np.save(file, IMAGES)
-    with pytest.raises(ValueError, match="no .npz archive of plain arrays. Received: "):
+    with pytest.raises(ValueError, match="no .npz archive of plain arrays.* Received: "):
         read_npz(str(tmp_path / "a.npz"))
 
 
 def test_a_renamed_zip_archive_raises(tmp_path):
     with zipfile.ZipFile(tmp_path / "a.npz", "w") as archive:
         archive.writestr("word/document.xml", "<w>no array</w>")
-    with pytest.raises(ValueError, match="no .npz archive of plain arrays. Received: "):
+    with pytest.raises(ValueError, match="no .npz archive of plain arrays.* Received: "):
         read_npz(str(tmp_path / "a.npz"))
 
 
 def test_a_folder_raises(tmp_path):
     (tmp_path / "a.npz").mkdir()
-    with pytest.raises(ValueError, match="no .npz archive of plain arrays. Received: "):
+    with pytest.raises(ValueError, match="no .npz archive of plain arrays.* Received: "):
         read_npz(str(tmp_path / "a.npz"))
 
 
@@ -139,7 +139,7 @@ def test_a_file_cut_anywhere_raises(tmp_path, write):
     whole = (tmp_path / "whole.npz").read_bytes()
     for length in range(0, len(whole), 37):
         (tmp_path / "a.npz").write_bytes(whole[:length])
-        with pytest.raises(ValueError, match="no .npz archive of plain arrays. Received: "):
+        with pytest.raises(ValueError, match="no .npz archive of plain arrays.* Received: "):
             read_npz(str(tmp_path / "a.npz"))
 
 
