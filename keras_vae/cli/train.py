@@ -90,7 +90,7 @@ def fit(config: Config, vae: kv.VAE, data: kv.data.ImageData, epochs: int, log_d
         status = "interrupted"
     bar.close()
     if guard.message:
-        status = f"stopped: {guard.message}; the last good weights are kept"
+        status = f"stopped: {guard.message}; {'the last' if guard.restored else 'no'} good weights are kept"
     return {
         "status": status,
         "training_images_per_second": throughput.examples_per_second(),

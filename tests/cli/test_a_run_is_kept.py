@@ -164,31 +164,37 @@ def test_what_is_not_the_name_of_one_folder_is_refused_and_nothing_is_made(tmp_p
 # Signals.
 
 
-@pytest.mark.parametrize(("name", "code"), [("SIGINT", 0), ("SIGTERM", 143), ("SIGHUP", 129)])
-def test_a_signal_interrupts_where_it_may_and_has_an_exit_code_of_its_own(name, code):
-    number = getattr(signal, name)
-    before = signal.getsignal(number)
+@pytest.fixture
+def handled():
+    """Let the signals have handlers, as in a program of the foreground, and return these."""
+    numbers = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+    before = {number: signal.signal(number, signal.default_int_handler) for number in numbers}
+    yield {number: signal.getsignal(number) for number in numbers}
+    for number, handler in before.items():
+        signal.signal(number, handler)
+
+
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 0), (signal.SIGTERM, 143), (signal.SIGHUP, 129)])
+def test_a_signal_interrupts_where_it_may_and_has_an_exit_code_of_its_own(handled, number, code):
     with Interrupts() as interrupts:
         signal.raise_signal(number)  # noted, and no more
         assert interrupts.received == number
         with pytest.raises(KeyboardInterrupt), interrupts.allowed():
             signal.raise_signal(number)
     assert interrupts.exit_code() == code
-    assert signal.getsignal(number) is before
+    assert signal.getsignal(number) is handled[number]
 
 
-def test_a_signal_that_the_process_was_told_to_ignore_stays_ignored():
-    before = signal.signal(signal.SIGHUP, signal.SIG_IGN)
-    try:
-        with Interrupts() as interrupts, interrupts.allowed():
-            signal.raise_signal(signal.SIGHUP)
-        assert interrupts.received is None
-    finally:
-        signal.signal(signal.SIGHUP, before)
+def test_a_signal_that_the_process_was_told_to_ignore_stays_ignored(handled):
+    """As `nohup` tells it."""
+    signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    with Interrupts() as interrupts, interrupts.allowed():
+        signal.raise_signal(signal.SIGHUP)
+    assert interrupts.received is None
 
 
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 0), (signal.SIGTERM, 143)])
-def test_a_signal_while_the_model_is_saved_does_not_keep_it_from_being_saved(parts, monkeypatch, number, code):
+def test_a_signal_while_the_model_is_saved_does_not_keep_it_from_being_saved(handled, parts, monkeypatch, number, code):
     save = kv.VAE.save
 
     def slow(vae, path):

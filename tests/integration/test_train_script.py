@@ -39,11 +39,11 @@ def no_figures(*args):
 def documented(tmp_path_factory):
     """Return the folder of a run with every step and many flags, and what it printed."""
     flags = "--objective iwae --num-samples 3 --gradient doubly_reparameterized --schedule cosine --batch-norm"
-    more = ["--likelihood", "gaussian-shared", "--posterior", "full", "--name", "run"]
+    more = ["--likelihood", "gaussian-shared", "--posterior", "full", "--name", "run[1]"]
     folder, printed = tmp_path_factory.mktemp("documented"), io.StringIO()
     with contextlib.redirect_stdout(printed):
         assert train.main([*TINY, *flags.split(), *more, "--output-dir", str(folder)]) == 0
-    return folder / "run", printed.getvalue()
+    return folder / "run[1]", printed.getvalue()
 
 
 @pytest.fixture(scope="module")
@@ -70,7 +70,7 @@ def test_a_run_leaves_the_documented_folder(documented):
     expected = {"config.json", "environment.json", "status.json", "metrics.json", "model.keras"}
     assert files >= expected | {"decoder/1/saved_model.pb"} | {f"figures/{name}.png" for name in figures}
     assert any(name.startswith("logs/train/events") for name in files)
-    assert [path.name for path in run.parent.iterdir()] == ["run"]
+    assert [path.name for path in run.parent.iterdir()] == ["run[1]"]
 
     metrics = json.loads((run / "metrics.json").read_text())
     assert metrics["status"] == json.loads((run / "status.json").read_text())["status"] == "finished"

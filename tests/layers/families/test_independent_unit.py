@@ -125,7 +125,9 @@ def test_the_kl_of_continuous_bernoullis_is_its_closed_form():
 def test_a_beta_density_at_the_ends_is_zero_or_infinite_and_the_data_is_refused():
     y = IndependentBeta(2)(tf.constant([[3.0, -1.0, 3.0, -1.0]]))
     np.testing.assert_array_equal(y.distribution.prob([0.0, 1.0])[0], [0, np.inf])
-    with pytest.raises(ValueError, match=r"The Beta likelihood scores \(0, 1\): move n levels .* x from 0 to 1$"):
+    with pytest.raises(
+        ValueError, match=r"The Beta likelihood scores \(0, 1\): move n levels .* x from 0 to 1, such as 0 in row 0$"
+    ):
         check_support(y, np.array([0.0, 1.0]))
 
 
