@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 from collections.abc import Sequence
 from typing import Any
 
@@ -60,6 +61,10 @@ class Support:
 
         Infinities and not-a-number never are.
         """
+        x = tf.convert_to_tensor(x)
+        if x.dtype.is_integer and not self.open and self.total is None:
+            low, high = math.ceil(max(self.low, x.dtype.min)), math.floor(min(self.high, x.dtype.max))
+            return (x >= low) & (x <= high) if low <= high else tf.zeros_like(x, tf.bool)
         x = _as_floats(x)
         if self.open:
             inside = (x > self.low) & (x < self.high)

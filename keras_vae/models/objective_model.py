@@ -378,7 +378,7 @@ class ObjectiveModel(keras.Model):
             ValueError: if x lies outside the likelihood's support, in whatever batch.
         """
         check_optional_counts(batch_size=batch_size, steps=steps)
-        x, execution = _of_tuple(x), self.steps_per_execution
+        x, execution = _arrays(x, None, None), self.steps_per_execution
         errors: list[ValueError] = []
         if isinstance(x, Batch):
             x = self.check(x.x)
@@ -416,6 +416,7 @@ class ObjectiveModel(keras.Model):
 
 def _arrays(x: Any, y: Any, sample_weight: Any) -> Any:
     """Return arrays as a `Batch` of all examples, and data that comes in batches as it is."""
+    x = np.asarray(x) if isinstance(x, list) else x
     for name, value in (("y", y), ("sample_weight", sample_weight)):
         if value is not None and not _is_array(value):
             raise ValueError(f"`{name}` must be one array. Received: {name} of type {type(value).__name__}")

@@ -187,29 +187,26 @@ class Steps:
     def _run_stream(self, iterator: Any, first: tf.Tensor, last: tf.Tensor) -> tuple[tf.Tensor, Logs]:
         """As `_run`, from an iterator, and up to its end or to a batch that the model cannot score.
 
-        Such a batch becomes `refused`: a graph cannot raise what Python can, and XLA drops assertions.
+        Such a batch becomes `refused`: a graph cannot raise what Python can, and XLA drops assertions. Each batch is
+        looked at in the condition of the loop, as a step within a `tf.cond` would pass all variables through it.
         """
 
-        def checked_step(step: tf.Tensor, logs: Logs, batch: Batch) -> tuple[tf.Tensor, Logs, tf.Tensor]:
-            return tf.cond(
-                self._fits_and_can_be_scored(batch),
-                lambda: (step + 1, self.step(batch), tf.constant(True)),
-                lambda: (step, logs, self._refuse(batch)),
-            )
+        def batch_of(step: tf.Tensor) -> Any:
+            """Return the next batch of the iterator, as long as there are steps to take: none is read in vain."""
+            nothing = tf.experimental.Optional.empty(iterator.element_spec)
+            return tf.cond(step < last, iterator.get_next_as_optional, lambda: nothing)
 
-        def body(step: tf.Tensor, logs: Logs, goes_on: tf.Tensor) -> tuple[tf.Tensor, Logs, tf.Tensor]:
-            batch = iterator.get_next_as_optional()
-            return tf.cond(
-                batch.has_value(),
-                lambda: checked_step(step, logs, as_batch(batch.get_value())),
-                lambda: (step, logs, tf.constant(False)),
-            )
+        def is_good(batch: Any) -> tf.Tensor:
+            can_score = lambda: self._fits_and_can_be_scored(as_batch(batch.get_value()))  # noqa: E731
+            return tf.cond(batch.has_value(), can_score, lambda: tf.constant(False))
 
-        step, logs, _ = tf.while_loop(
-            lambda step, logs, goes_on: (step < last) & self._go_on(logs) & goes_on,
-            body,
-            (first, self._no_logs(), tf.constant(True)),
+        step, logs, batch = tf.while_loop(
+            lambda step, logs, batch: self._go_on(logs) & is_good(batch),
+            lambda step, logs, batch: (step + 1, self.step(as_batch(batch.get_value())), batch_of(step + 1)),
+            (first, self._no_logs(), batch_of(first)),
         )
+        is_refused = self._go_on(logs) & batch.has_value()
+        tf.cond(is_refused, lambda: self._refuse(as_batch(batch.get_value())), lambda: tf.constant(False))
         return step, logs
 
     def _fits_and_can_be_scored(self, batch: Batch) -> tf.Tensor:

@@ -1,5 +1,7 @@
 """Every other layer, and what is given to layers: shapes, precision, and the same numbers however they are run."""
 
+import functools
+
 import keras
 import numpy as np
 import pytest
@@ -82,12 +84,16 @@ def test_a_step_of_fit_trains_every_weight(name, kind):
 # Eager, graph, XLA: two models of the same weights and seeds.
 
 
-def _twins(name):
+def _model(name):
     keras.utils.set_random_seed(0)
-    model = model_of(name, name in LAYERS)
-    twin = model_of(name, name in LAYERS)
-    twin.set_weights(model.get_weights())
-    return model, twin
+    return model_of(name, name in LAYERS)
+
+
+@functools.cache
+def _eager_numbers(name):
+    """Return the weights of a model and what it computes eagerly, at its first call."""
+    model = _model(name)
+    return model.get_weights(), _numbers(model, inputs_of(name))
 
 
 def _numbers(model, x):
@@ -96,16 +102,17 @@ def _numbers(model, x):
 
 def _compile(names, jit_compile):
     """Return for each name `jit_compile`, what one function of all models computes, and what eager execution does."""
-    twins = {name: _twins(name) for name in names}
-    xs = {name: inputs_of(name) for name in names}
+    models, xs = {name: _model(name) for name in names}, {name: inputs_of(name) for name in names}
+    for name, model in models.items():
+        model.set_weights(_eager_numbers(name)[0])
     graph = tf.function(
-        lambda xs: {name: _numbers(twins[name][0], x) for name, x in xs.items()},
+        lambda xs: {name: _numbers(models[name], x) for name, x in xs.items()},
         input_signature=[{name: tf.TensorSpec([None, *x.shape[1:]]) for name, x in xs.items()}],
         autograph=False,
         jit_compile=jit_compile,
     )
     actual = graph({name: tf.constant(x) for name, x in xs.items()})
-    return {name: (jit_compile, actual[name], _numbers(twins[name][1], xs[name])) for name in names}
+    return {name: (jit_compile, actual[name], _eager_numbers(name)[1]) for name in names}
 
 
 @pytest.fixture(scope="module", params=[False, True], ids=["graph", "xla"])

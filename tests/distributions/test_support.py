@@ -9,7 +9,7 @@ from tensorflow_probability import distributions as tfd
 
 from keras_vae import layers
 from keras_vae.distributions import Bernoulli, CategoricalLevels, ContinuousBernoulli, SoftBernoulli
-from keras_vae.distributions.sets import BINARY, COUNTS, OPEN_UNIT, REAL, UNIT, UNKNOWN, levels_support
+from keras_vae.distributions.sets import BINARY, COUNTS, OPEN_UNIT, REAL, UNIT, UNKNOWN, Support, levels_support
 from keras_vae.distributions.support import check_support, support_of
 
 LEVELS_4 = levels_support(4)
@@ -276,6 +276,23 @@ def test_a_compiled_graph_finds_the_entries_outside_that_eager_execution_finds(n
     for x in (np.array(inside, "float32"), np.array(outside, "float32")):
         np.testing.assert_array_equal(entries(tf.constant(x)), support.entries(x))
     assert not np.all(entries(tf.constant(outside)))
+
+
+@pytest.mark.parametrize("dtype", ["uint8", "int16", "int64"])
+def test_integers_are_in_a_set_where_the_same_floats_are(dtype):
+    x = np.array([0, 1, 2, 5, 100, 255]).astype(dtype) - (0 if dtype == "uint8" else np.array(3, dtype))
+    sets = [
+        BINARY,
+        UNIT,
+        COUNTS,
+        REAL,
+        levels_support(6),
+        Support("", 1.5, 99.5),
+        Support("", 300),
+        Support("", high=-1),
+    ]
+    for support in sets:
+        np.testing.assert_array_equal(support.entries(x), support.entries(x.astype("float64")), err_msg=str(support))
 
 
 def test_all_rows_of_a_large_array_are_looked_at_and_no_copy_of_it_is_made(monkeypatch):

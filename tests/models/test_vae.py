@@ -44,6 +44,7 @@ def test_log_likelihood_pairs_each_draw_with_its_example(make_vae, binary_images
 
 FORMS = [
     "x",
+    "list",
     "(x,)",
     "(x, y)",
     "dictionary",
@@ -59,6 +60,7 @@ def test_fit_evaluate_and_predict_take_every_form_of_data(compiled, binary_image
     x, y = binary_images[:50], np.arange(50)
     data = {
         "x": (x,),
+        "list": (x.tolist(),),
         "(x,)": ((x,),),
         "(x, y)": (x, y),
         "dataset": (tf.data.Dataset.from_tensor_slices(x).batch(32),),
