@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-import os
 import platform
 import subprocess
 import sys
 from pathlib import Path
 from typing import Any
 
-import keras
 import tensorflow as tf
 from matplotlib.figure import Figure
 
-__all__ = ["describe_device", "environment", "save_figures", "save_model"]
+__all__ = ["describe_device", "environment", "save_figures"]
 
 _PACKAGES = ("keras_vae", "tensorflow", "keras", "tensorflow_probability", "numpy", "tensorflow_datasets")
 
@@ -49,13 +47,6 @@ def _commit() -> str | None:
     except (OSError, subprocess.CalledProcessError):
         return None
     return done.stdout.strip()
-
-
-def save_model(vae: keras.Model, path: Path) -> None:
-    """Save the model under a hidden name and rename it, so that `path` is there whole or not at all."""
-    hidden = path.with_name(f".{path.name}")
-    vae.save(hidden)
-    os.replace(hidden, path)
 
 
 def save_figures(folder: str | Path, figures: dict[str, Figure]) -> None:

@@ -16,11 +16,11 @@ import tensorflow as tf
 import keras_vae as kv
 from keras_vae.cli.config import Config, parse_config
 from keras_vae.cli.interrupts import Interrupts
-from keras_vae.cli.run_folder import describe_device, environment, save_figures, save_model
+from keras_vae.cli.run_folder import describe_device, environment, save_figures
 from keras_vae.cli.run_status import RunFolder, new_run_folder, tidy
 from keras_vae.cli.runs import learning_rate, likelihood, load_data, network, objective
 from keras_vae.cli.terminal import fail, one_line, say
-from keras_vae.saving.atomic import write_json
+from keras_vae.saving.atomic import replaced, write_json
 
 __all__ = ["fit", "main", "make_vae", "num_epochs", "run", "steps_per_epoch", "test_scores"]
 
@@ -131,8 +131,9 @@ def run(config: Config) -> int:
     folder = RunFolder(new_run_folder(config.run.output_dir, config.run.name, stem))
     with Interrupts() as interrupts:
         results = _train(config, vae, data, epochs, folder, interrupts)
-        with folder.step("saving the model"):  # first, before anything that may fail, and not to be interrupted
-            save_model(vae, folder.path / "model.keras")
+        # First, before anything that may fail, and not to be interrupted.
+        with folder.step("saving the model"), replaced(folder.path / "model.keras") as hidden:
+            vae.save(hidden)
         with folder.step("writing metrics.json"):
             write_json(folder.path / "metrics.json", results)
         with folder.step("exporting the decoder"), interrupts.allowed():

@@ -13,31 +13,22 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-__all__ = ["copy_to_next_version", "new_folder", "write_json"]
+__all__ = ["copy_to_next_version", "replaced", "write_json"]
 
 
 @contextlib.contextmanager
-def new_folder(path: str | Path) -> Iterator[Path]:
-    """Give a temporary folder to fill, which takes the name `path` when the block ends well.
+def replaced(path: str | Path) -> Iterator[Path]:
+    """Give a hidden name to write a file under, which takes the name `path` when the block ends well.
 
-    When the block raises, the temporary folder is removed and nothing is left behind.
-
-    Raises:
-        FileExistsError: if `path` exists.
-        OSError: if its parent cannot be written to.
+    When the block raises, what it wrote is removed, and the file that was called `path` before is as it was.
     """
     path = Path(path)
-    if path.exists():
-        raise FileExistsError(f"The folder exists already, and is never overwritten. Received: {str(path)!r}")
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = _hidden(path)
-    temporary.mkdir()
+    hidden = path.with_name(f".{path.name}")
     try:
-        yield temporary
-        os.rename(temporary, path)
-    except BaseException:
-        shutil.rmtree(temporary, ignore_errors=True)
-        raise
+        yield hidden
+        os.replace(hidden, path)
+    finally:
+        hidden.unlink(missing_ok=True)
 
 
 def copy_to_next_version(source: str | Path, path: str | Path) -> Path:
@@ -78,14 +69,12 @@ def _hidden(path: Path) -> Path:
 
 
 def write_json(path: str | Path, value: Any) -> None:
-    """Write `value` as JSON to a temporary name and rename it to `path`.
+    """Write `value` as JSON, whole or not at all.
 
     JSON has neither NaN nor infinity: such a number is written as null.
     """
-    path = Path(path)
-    temporary = path.with_name(f".{path.name}.tmp")
-    temporary.write_text(json.dumps(_with_nulls(value), indent=2, allow_nan=False) + "\n")
-    os.replace(temporary, path)
+    with replaced(path) as hidden:
+        hidden.write_text(json.dumps(_with_nulls(value), indent=2, allow_nan=False) + "\n")
 
 
 def _with_nulls(value: Any) -> Any:
