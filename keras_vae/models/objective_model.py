@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from typing import Any
 
 import keras
@@ -16,7 +16,7 @@ from keras_vae.arguments import check_counts, check_optional_counts
 from keras_vae.data import BatchedData, Batches, Split, as_batched_data, as_batches
 from keras_vae.distributions.sets import NON_NEGATIVE
 from keras_vae.models.compiled_functions import CompiledFunctions
-from keras_vae.models.streams import checked_x
+from keras_vae.models.door import as_arrays, check_unused_y, check_weights, checked_x, of_validation, split_off
 from keras_vae.objectives import ELBO, LossTerms, Objective
 from keras_vae.objectives.loss_terms import metric_units, metric_values
 from keras_vae.protocols import Batch, as_batch
@@ -91,39 +91,11 @@ class ObjectiveModel(keras.Model):
         """
         try:
             x = self.check(batch.x)
-            self._check_weights(batch.sample_weight, x)
-            self._check_y(batch.y, x)
+            check_weights(batch.sample_weight, x)
+            if type(self).train_step is ObjectiveModel.train_step:
+                check_unused_y(batch.y, x)
         except ValueError as error:
             raise ValueError(f"In {name}: {error}") if name else error from None
-
-    def _check_weights(self, weight: Any, x: tf.Tensor) -> None:
-        if weight is None:
-            return
-        weight = np.asarray(weight)
-        broadcasts = weight.ndim == x.shape.rank and all(
-            size in (1, limit) for size, limit in zip(weight.shape[1:], x.shape[1:], strict=True)
-        )
-        if not (broadcasts or weight.ndim == 1 or weight.shape[1:] == (1,)):
-            raise ValueError(
-                "`sample_weight` must have a weight for each example, [N], or for each entry, [N, *event_shape]. "
-                f"Received: shape {weight.shape}"
-            )
-        first = NON_NEGATIVE.first_outside(weight)
-        if first is not None:
-            raise ValueError(
-                "`sample_weight` must be finite, and none below 0: leave out the examples that have no weight. "
-                f"Received: {weight[first]:g} in row {first[0]}"
-            )
-
-    def _check_y(self, y: Any, x: tf.Tensor) -> None:
-        uses_y = type(self).train_step is not ObjectiveModel.train_step
-        if y is None or uses_y or x.shape.rank == 1 or tuple(np.shape(y)) != tuple(x.shape) or np.array_equal(x, y):
-            return
-        raise ValueError(
-            "A VAE learns the distribution of x, and makes no use of `y`. To reconstruct y from another x, override "
-            "`train_step`, or train a Keras model that ends in a layer of keras_vae.layers with "
-            f"keras_vae.losses.NegativeLogLikelihood. Received: y with the shape of x, {tuple(x.shape)}"
-        )
 
     def compile(
         self,
@@ -294,14 +266,14 @@ class ObjectiveModel(keras.Model):
         if class_weight is not None:
             raise ValueError(f"Give each example a `sample_weight`. Received: class_weight={class_weight!r}")
         batch_size = 32 if batch_size is None else batch_size
-        data = _arrays(x, y, sample_weight)
+        data = as_arrays(x, y, sample_weight)
         if validation_split:
-            data, validation_data = _split_off(data, validation_split)
+            data, validation_data = split_off(data, validation_split)
         source = self._source(data, batch_size, steps_per_epoch, shuffle=shuffle)
         validation = None
         if validation_data is not None:
             size = batch_size if validation_batch_size is None else validation_batch_size
-            validation = self._source(_of_tuple(validation_data), size, validation_steps, training=False)
+            validation = self._source(of_validation(validation_data), size, validation_steps, training=False)
         return train(
             self,
             source,
@@ -330,7 +302,7 @@ class ObjectiveModel(keras.Model):
         The noise is that of `keras_vae.evaluation.evaluate` with the model's seed, whatever the batch size.
         """
         batch_size = 32 if batch_size is None else batch_size
-        source = self._source(_arrays(x, y, sample_weight), batch_size, steps, training=False)
+        source = self._source(as_arrays(x, y, sample_weight), batch_size, steps, training=False)
         check_source(self, source)
         verbose = 1 if verbose == "auto" else verbose
         callback_list = keras.callbacks.CallbackList(
@@ -378,7 +350,7 @@ class ObjectiveModel(keras.Model):
             ValueError: if x lies outside the likelihood's support, in whatever batch.
         """
         check_optional_counts(batch_size=batch_size, steps=steps)
-        x, execution = _arrays(x, None, None), self.steps_per_execution
+        x, execution = as_arrays(x, None, None), self.steps_per_execution
         errors: list[ValueError] = []
         if isinstance(x, Batch):
             x = self.check(x.x)
@@ -401,54 +373,14 @@ class ObjectiveModel(keras.Model):
         self, x: Any, y: Any = None, sample_weight: Any = None, class_weight: Any = None, return_dict: bool = False
     ) -> Any:
         """Take one step, after the check that `fit` makes; arguments as in `keras.Model.train_on_batch`."""
-        self.check_batch(_arrays(x, y, sample_weight))
+        self.check_batch(as_arrays(x, y, sample_weight))
         return super().train_on_batch(x, y, sample_weight, class_weight, return_dict)
 
     def test_on_batch(self, x: Any, y: Any = None, sample_weight: Any = None, return_dict: bool = False) -> Any:
         """Evaluate one batch, after the check that `fit` makes; arguments as in `keras.Model.test_on_batch`."""
-        self.check_batch(_arrays(x, y, sample_weight))
+        self.check_batch(as_arrays(x, y, sample_weight))
         return super().test_on_batch(x, y, sample_weight, return_dict)
 
     def predict_on_batch(self, x: Any) -> Any:
         """Return the reconstructions of one batch, after the check that `predict` makes."""
         return super().predict_on_batch(self.check(x))
-
-
-def _arrays(x: Any, y: Any, sample_weight: Any) -> Any:
-    """Return arrays as a `Batch` of all examples, and data that comes in batches as it is."""
-    x = np.asarray(x) if isinstance(x, list) else x
-    for name, value in (("y", y), ("sample_weight", sample_weight)):
-        if value is not None and not _is_array(value):
-            raise ValueError(f"`{name}` must be one array. Received: {name} of type {type(value).__name__}")
-    if not _is_array(x) and not isinstance(x, tuple | Mapping):
-        if y is not None or sample_weight is not None:
-            raise ValueError(
-                "`y` and `sample_weight` go with arrays; other data yields them with x, as (x, y, sample_weight). "
-                f"Received: x of type {type(x).__name__}"
-            )
-        return x
-    batch = as_batch(x)
-    return batch._replace(
-        y=batch.y if y is None else y,
-        sample_weight=batch.sample_weight if sample_weight is None else sample_weight,
-    ).map(lambda part: tf.convert_to_tensor(part if tf.is_tensor(part) else np.asarray(part)))
-
-
-def _of_tuple(data: Any) -> Any:
-    """Return validation data in one of the forms of Keras: x, (x,), (x, y), (x, y, sample_weight), or batches."""
-    return _arrays(tuple(data) if isinstance(data, list) else data, None, None)
-
-
-def _split_off(data: Any, fraction: float) -> tuple[Batch, Batch]:
-    """Return the first examples, and the last `fraction` of them for validation."""
-    if not isinstance(data, Batch):
-        raise ValueError(f"`validation_split` divides arrays only. Received: x of type {type(data).__name__}")
-    kept = int(len(data.x) * (1 - fraction))
-    if not 0 < kept < len(data.x):
-        raise ValueError(f"`validation_split` must leave examples on both sides. Received: {fraction}")
-    return data.map(lambda part: part[:kept]), data.map(lambda part: part[kept:])
-
-
-def _is_array(x: Any) -> bool:
-    """Return whether x holds all examples: an array of any library, or a list."""
-    return hasattr(x, "__array__") or isinstance(x, list)

@@ -1,0 +1,115 @@
+"""The door of `fit`, `evaluate` and `predict`: the forms of data that they take, and what they refuse."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import tensorflow as tf
+
+from keras_vae.data import BatchedData
+from keras_vae.distributions.sets import NON_NEGATIVE
+from keras_vae.protocols import Batch, as_batch
+
+__all__ = ["as_arrays", "check_unused_y", "check_weights", "checked_x", "of_validation", "split_off"]
+
+
+def as_arrays(x: Any, y: Any, sample_weight: Any) -> Any:
+    """Return arrays as a `Batch` of all examples, and data that comes in batches as it is."""
+    x = np.asarray(x) if isinstance(x, list) else x
+    for name, value in (("y", y), ("sample_weight", sample_weight)):
+        if value is not None and not _is_array(value):
+            raise ValueError(f"`{name}` must be one array. Received: {name} of type {type(value).__name__}")
+    if not _is_array(x) and not isinstance(x, tuple | Mapping):
+        if y is not None or sample_weight is not None:
+            raise ValueError(
+                "`y` and `sample_weight` go with arrays; other data yields them with x, as (x, y, sample_weight). "
+                f"Received: x of type {type(x).__name__}"
+            )
+        return x
+    batch = as_batch(x)
+    return batch._replace(
+        y=batch.y if y is None else y,
+        sample_weight=batch.sample_weight if sample_weight is None else sample_weight,
+    ).map(lambda part: tf.convert_to_tensor(part if tf.is_tensor(part) else np.asarray(part)))
+
+
+def of_validation(data: Any) -> Any:
+    """Return validation data in one of the forms of Keras: x, (x,), (x, y), (x, y, sample_weight), or batches."""
+    return as_arrays(tuple(data) if isinstance(data, list) else data, None, None)
+
+
+def split_off(data: Any, fraction: float) -> tuple[Batch, Batch]:
+    """Return the first examples, and the last `fraction` of them for validation."""
+    if not isinstance(data, Batch):
+        raise ValueError(f"`validation_split` divides arrays only. Received: x of type {type(data).__name__}")
+    kept = int(len(data.x) * (1 - fraction))
+    if not 0 < kept < len(data.x):
+        raise ValueError(f"`validation_split` must leave examples on both sides. Received: {fraction}")
+    return data.map(lambda part: part[:kept]), data.map(lambda part: part[kept:])
+
+
+def _is_array(x: Any) -> bool:
+    """Return whether x holds all examples: an array of any library, or a list."""
+    return hasattr(x, "__array__") or isinstance(x, list)
+
+
+def check_weights(weight: Any, x: tf.Tensor) -> None:
+    """Raise unless there is a weight for each example or entry of x, finite and not negative, or none at all."""
+    if weight is None:
+        return
+    weight = np.asarray(weight)
+    broadcasts = weight.ndim == x.shape.rank and all(
+        size in (1, limit) for size, limit in zip(weight.shape[1:], x.shape[1:], strict=True)
+    )
+    if not (broadcasts or weight.ndim == 1 or weight.shape[1:] == (1,)):
+        raise ValueError(
+            "`sample_weight` must have a weight for each example, [N], or for each entry, [N, *event_shape]. "
+            f"Received: shape {weight.shape}"
+        )
+    first = NON_NEGATIVE.first_outside(weight)
+    if first is not None:
+        raise ValueError(
+            "`sample_weight` must be finite, and none below 0: leave out the examples that have no weight. "
+            f"Received: {weight[first]:g} in row {first[0]}"
+        )
+
+
+def check_unused_y(y: Any, x: tf.Tensor) -> None:
+    """Raise if y looks like a target image, of which the model makes no use."""
+    if y is None or x.shape.rank == 1 or tuple(np.shape(y)) != tuple(x.shape) or np.array_equal(x, y):
+        return
+    raise ValueError(
+        "A VAE learns the distribution of x, and makes no use of `y`. To reconstruct y from another x, override "
+        "`train_step`, or train a Keras model that ends in a layer of keras_vae.layers with "
+        f"keras_vae.losses.NegativeLogLikelihood. Received: y with the shape of x, {tuple(x.shape)}"
+    )
+
+
+def checked_x(model: Any, source: BatchedData) -> tf.data.Dataset:
+    """Return x of the batches of a stream, each checked before it is handed on; a bad one is in `source.errors`.
+
+    Args:
+        model: The model whose `check` says what it can score.
+        source: The batches, of which the first is checked at once.
+
+    Raises:
+        ValueError: if the model cannot score the first batch.
+    """
+    model.check(source.head().x)
+
+    def check(number: Any, x: Any) -> bool:
+        try:
+            model.check(x)
+        except ValueError as error:
+            source.errors.append(ValueError(f"In batch {number}, counted from 0: {error}"))
+            raise source.errors[-1] from None
+        return True
+
+    def checked(number: tf.Tensor, data: Any) -> tf.Tensor:
+        x = as_batch(data).x
+        with tf.control_dependencies([tf.numpy_function(check, [number, x], tf.bool)]):
+            return tf.identity(x)
+
+    return source.epoch(0).enumerate().map(checked)
