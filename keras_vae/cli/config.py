@@ -30,6 +30,7 @@ from keras_vae.posteriors import POSTERIORS
 __all__ = ["Config", "DataConfig", "LossConfig", "ModelConfig", "RunConfig", "TrainingConfig", "parse_config"]
 
 
+_SMALLEST, _LARGEST = 1e-37, {float: 1e38, int: 2**31}
 _DEEPEST = 10  # lists and sections in each other, in a file of settings
 
 _shortened = reprlib.Repr()
@@ -211,7 +212,7 @@ class Config:
         }
         for name, value in positive.items():
             if value is not None and not 0 < value < math.inf:
-                raise ValueError(f"`{name}` must be positive. Received: {name}={value}")
+                raise ValueError(f"`{name}` must be positive and finite. Received: {name}={value}")
         not_negative = {
             "beta": self.loss.beta,
             "warm_up": self.loss.warm_up,
@@ -220,7 +221,13 @@ class Config:
         }
         for name, value in not_negative.items():
             if not 0 <= value < math.inf:
-                raise ValueError(f"`{name}` must not be negative. Received: {name}={value}")
+                raise ValueError(f"`{name}` must be finite and not negative. Received: {name}={value}")
+        for name, value in {**positive, **not_negative, "seed": self.training.seed}.items():
+            if value and not _SMALLEST < abs(value) < _LARGEST[type(value)]:
+                raise ValueError(
+                    f"`{name}` must be a number that float32, or 32 bits for whole numbers, can hold. "
+                    f"Received: {name}={value}"
+                )
 
         self._check_combinations()
 

@@ -39,10 +39,16 @@ class Interrupts:
             signal.signal(number, handler)
 
     @contextlib.contextmanager
-    def allowed(self) -> Iterator[None]:
-        """Let a signal interrupt the block, as Ctrl-C does in any Python program."""
+    def allowed(self, also_earlier: bool = False) -> Iterator[None]:
+        """Let a signal interrupt the block, as Ctrl-C does in any Python program.
+
+        Args:
+            also_earlier: whether a signal that has come before interrupts it, too, at its beginning.
+        """
         self._is_allowed = True
         try:
+            if also_earlier and self.received:
+                raise KeyboardInterrupt
             yield
         finally:
             self._is_allowed = False

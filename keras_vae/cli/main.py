@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import signal
 from pathlib import Path
 from typing import Any
 
 import tensorflow as tf
 import tyro
 
+from keras_vae.arguments import check_counts
 from keras_vae.cli import train
 from keras_vae.cli.runs import load_run
 from keras_vae.cli.summary import format_summary, summarize
@@ -34,6 +36,8 @@ def evaluate_run(
         baselines: fit simple densities to the training images, for comparison
         seed: of all noise
     """
+    check_counts(num_samples=num_samples)
+    check_counts(0, annealed=annealed, seed=seed)
     _, data, vae = load_run(run)
     summary = summarize(vae, data, num_samples, num_annealed=annealed, baselines=baselines, seed=seed)
     say(format_summary(summary))  # before anything is written, as the folder may be read-only
@@ -78,5 +82,8 @@ def main(arguments: list[str]) -> int:
         return tyro.extras.subcommand_cli_from_dict(
             commands, prog="python -m keras_vae", description="Train, evaluate or export a VAE.", args=arguments
         )
-    except (ValueError, OSError, tf.errors.OpError) as error:
+    except (ValueError, OSError, MemoryError, tf.errors.OpError) as error:
         return fail("python -m keras_vae", error)
+    except KeyboardInterrupt:
+        say("python -m keras_vae: interrupted", error=True)
+        return 128 + signal.SIGINT

@@ -13,6 +13,7 @@ import datetime
 import json
 import os
 import platform
+import re
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
@@ -24,6 +25,7 @@ from keras_vae.saving.atomic import write_json
 __all__ = ["RunFolder", "new_run_folder", "tidy"]
 
 _STATUS = "status.json"
+_HALF_WRITTEN = re.compile(r"\.(model\.keras|\w+\.json|export-[0-9a-f]{32})")  # names of `keras_vae.saving.atomic`
 
 
 class RunFolder:
@@ -78,7 +80,7 @@ def new_run_folder(output_dir: str | Path, name: str | None, stem: str) -> Path:
         OSError: if `output_dir` cannot be written to.
     """
     parent = Path(output_dir)
-    if name is not None and (name in ("", "..") or Path(name).name != name):
+    if name is not None and (name in ("", "..") or Path(name).name != name or not name.isprintable()):
         raise ValueError(f"`name` must name one folder, without a path. Received: name={name!r}")
     parent.mkdir(parents=True, exist_ok=True)
     number = 1
@@ -106,19 +108,22 @@ def tidy(output_dir: str | Path) -> list[str]:
         folder = file.parent
         try:
             status = json.loads(file.read_text())
-            if status["status"] != "running" or status["host"] != platform.node() or _is_alive(status["process"]):
+            doing, is_here = status["doing"], status["host"] == platform.node()
+            if status["status"] != "running" or not is_here or _is_alive(status["process"]):
                 continue
-            for half in [path for path in folder.rglob(".*") if path.exists()]:
+            for half in [path for path in folder.rglob(".*") if _HALF_WRITTEN.fullmatch(path.name)]:
                 shutil.rmtree(half) if half.is_dir() else half.unlink()
-            write_json(file, {**status, "status": f"killed: {status['doing']}"})
-        except (OSError, ValueError, KeyError, TypeError):  # another program's file, or no right to write
+            write_json(file, {**status, "status": f"killed: {doing}"})
+        except (OSError, ValueError, KeyError, TypeError, OverflowError, RecursionError):  # of another program, say
             continue
         names = ", ".join(sorted(path.name for path in folder.iterdir()))
-        sentences.append(f"The run in {folder} ended without notice. Its last step: {status['doing']}. It has: {names}")
+        sentences.append(f"The run in {folder} ended without notice. Its last step: {doing}. It has: {names}")
     return sentences
 
 
 def _is_alive(process: int) -> bool:
+    if process < 1:
+        raise ValueError(f"The number of a process is 1 or more. Received: process={process}")
     try:
         os.kill(process, 0)
     except ProcessLookupError:

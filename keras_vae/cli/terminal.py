@@ -11,6 +11,12 @@ __all__ = ["fail", "one_line", "say"]
 def say(line: str, error: bool = False) -> None:
     """Print a line at once; where nobody reads any more (`| head`, a closed terminal), go on in silence."""
     stream = sys.stderr if error else sys.stdout
+    if stream is None:  # closed before Python began
+        return
+    try:
+        line.encode(stream.encoding or "utf-8")
+    except UnicodeEncodeError:
+        line = line.encode("ascii", "backslashreplace").decode()
     try:
         print(line, file=stream, flush=True)
     except OSError:

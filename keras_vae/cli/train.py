@@ -87,6 +87,8 @@ def fit(config: Config, vae: kv.VAE, data: kv.data.ImageData, epochs: int, log_d
             steps_per_execution=options.steps_per_execution or None,
         )
     except KeyboardInterrupt:
+        if not int(vae.step):
+            raise
         status = "interrupted"
     bar.close()
     if guard.message:
@@ -128,8 +130,8 @@ def run(config: Config) -> int:
     for sentence in tidy(config.run.output_dir):
         say(sentence)
     stem = f"{Path(config.data.dataset).stem}-{config.model.likelihood}"
-    folder = RunFolder(new_run_folder(config.run.output_dir, config.run.name, stem))
     with Interrupts() as interrupts:
+        folder = RunFolder(new_run_folder(config.run.output_dir, config.run.name, stem))
         results = _train(config, vae, data, epochs, folder, interrupts)
         # First, before anything that may fail, and not to be interrupted.
         with folder.step("saving the model"), replaced(folder.path / "model.keras") as hidden:
@@ -155,7 +157,7 @@ def _train(
         write_json(folder.path / "config.json", config.to_dict())
         write_json(folder.path / "environment.json", environment())
         say(f"Training on {describe_device()}: {data}")
-        with interrupts.allowed():
+        with interrupts.allowed(also_earlier=True):
             results = fit(config, vae, data, epochs, folder.path / "logs")
     except (Exception, KeyboardInterrupt) as error:
         if not int(vae.step):
@@ -189,7 +191,7 @@ def main(arguments: list[str], prog: str = "python -m keras_vae train") -> int:
     """Run with the given flags and return the exit code; it is 2, after one line, for what the user can mend."""
     try:
         return run(parse_config(arguments, prog))
-    except (ValueError, OSError, tf.errors.OpError) as error:
+    except (ValueError, OSError, MemoryError, tf.errors.OpError) as error:
         return fail(prog, error)
     except KeyboardInterrupt:
         say(f"{prog}: interrupted before the training began", error=True)

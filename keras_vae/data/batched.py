@@ -166,9 +166,24 @@ def _parts(batch: Any) -> list[Any]:
     return [part for part in as_batch(batch) if part is not None]
 
 
-def _converted(batch: Any, specs: Sequence[tf.TensorSpec], errors: list[ValueError]) -> list[np.ndarray]:
+def _names(batch: Any) -> list[str]:
+    batch = as_batch(batch)
+    return [name for name, part in zip(batch._fields, batch, strict=True) if part is not None]
+
+
+def _converted(
+    batch: Any, specs: Sequence[tf.TensorSpec], names: list[str], errors: list[ValueError]
+) -> list[np.ndarray]:
     """Return the parts of a batch in the dtypes of the first one; raise if that changes values, or if shapes differ."""
     parts = []
+    if _names(batch) != names:
+        errors.append(
+            ValueError(
+                f"All batches must have the parts of the first one, {names}, in (x, y, sample_weight). "
+                f"Received: a later batch with {_names(batch)}"
+            )
+        )
+        raise errors[-1]
     for part, spec in zip(_parts(batch), specs, strict=True):
         given, dtype = np.asarray(part), spec.dtype.as_numpy_dtype
         with np.errstate(invalid="ignore"):
@@ -188,9 +203,9 @@ def _converted(batch: Any, specs: Sequence[tf.TensorSpec], errors: list[ValueErr
 
 def _generated(first: Any, batches: Callable[[], Iterator], errors: list[ValueError]) -> tf.data.Dataset:
     """Return the data set of what the iterator of `batches()` gives, whose form is that of `first`."""
-    specs = tuple(_spec(part) for part in _parts(first))
+    specs, names = tuple(_spec(part) for part in _parts(first)), _names(first)
     flat = tf.data.Dataset.from_generator(
-        lambda: (tuple(_converted(batch, specs, errors)) for batch in batches()), output_signature=specs
+        lambda: (tuple(_converted(batch, specs, names, errors)) for batch in batches()), output_signature=specs
     )
     return flat.map(lambda *parts: _like(first, parts)).prefetch(2)
 
@@ -198,11 +213,11 @@ def _generated(first: Any, batches: Callable[[], Iterator], errors: list[ValueEr
 def _mapped(
     first: Any, fetch: Callable, indices: tf.data.Dataset, threads: int, queue_size: int, errors: list[ValueError]
 ) -> tf.data.Dataset:
-    specs = [_spec(part) for part in _parts(first)]
+    specs, names = [_spec(part) for part in _parts(first)], _names(first)
 
     def batch(index: tf.Tensor) -> Batch:
         dtypes = [spec.dtype for spec in specs]
-        parts = tf.numpy_function(lambda i: _converted(fetch(i), specs, errors), [index], dtypes)
+        parts = tf.numpy_function(lambda i: _converted(fetch(i), specs, names, errors), [index], dtypes)
         return _like(first, [tf.ensure_shape(part, spec.shape) for part, spec in zip(parts, specs, strict=True)])
 
     return indices.map(batch, num_parallel_calls=threads, deterministic=True).prefetch(queue_size)

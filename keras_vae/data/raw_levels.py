@@ -167,4 +167,6 @@ def whole_labels(labels: np.ndarray) -> np.ndarray | None:
         return None
     if labels.dtype.kind == "f" and not (np.isfinite(labels).all() and np.array_equal(labels, np.rint(labels))):
         return None
+    if labels.size and not -(2**63) <= int(labels.min()) <= int(labels.max()) < 2**63:
+        return None
     return labels.astype(np.int64)

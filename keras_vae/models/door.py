@@ -18,6 +18,12 @@ __all__ = ["as_arrays", "check_unused_y", "check_weights", "checked_x", "of_vali
 def as_arrays(x: Any, y: Any, sample_weight: Any) -> Any:
     """Return arrays as a `Batch` of all examples, and data that comes in batches as it is."""
     x = np.asarray(x) if isinstance(x, list) else x
+    for name, value in (("x", x), ("y", y), ("sample_weight", sample_weight)):
+        if np.ma.is_masked(value):
+            raise ValueError(
+                "Masked entries would be taken for data: fill them, or drop their rows. "
+                f"Received: {name}, a masked array with {np.ma.count_masked(value)} masked entries"
+            )
     for name, value in (("y", y), ("sample_weight", sample_weight)):
         if value is not None and not _is_array(value):
             raise ValueError(f"`{name}` must be one array. Received: {name} of type {type(value).__name__}")
@@ -63,10 +69,11 @@ def check_weights(weight: Any, x: tf.Tensor) -> None:
     broadcasts = weight.ndim == x.shape.rank and all(
         size in (1, limit) for size, limit in zip(weight.shape[1:], x.shape[1:], strict=True)
     )
-    if not (broadcasts or weight.ndim == 1 or weight.shape[1:] == (1,)):
+    suits = weight.ndim > 0 and len(weight) == len(x)
+    if not suits or not (broadcasts or weight.ndim == 1 or weight.shape[1:] == (1,)):
         raise ValueError(
             "`sample_weight` must have a weight for each example, [N], or for each entry, [N, *event_shape]. "
-            f"Received: shape {weight.shape}"
+            f"Received: shape {weight.shape} for x of shape {tuple(x.shape)}"
         )
     first = NON_NEGATIVE.first_outside(weight)
     if first is not None:

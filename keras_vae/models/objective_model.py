@@ -80,7 +80,10 @@ class ObjectiveModel(keras.Model):
     def can_score_batch(self, batch: Batch) -> tf.Tensor:
         """Return whether `check_batch` would let the values of x and of the weights pass, as a bool tensor []."""
         can_score = self.can_score(batch.x)
-        return can_score if batch.sample_weight is None else can_score & NON_NEGATIVE.contains(batch.sample_weight)
+        weight = batch.sample_weight
+        if weight is None:
+            return can_score
+        return can_score & NON_NEGATIVE.contains(weight) & (tf.shape(weight)[0] == tf.shape(batch.x)[0])
 
     def check_batch(self, batch: Batch, name: str = "") -> None:
         """Raise if the model cannot score x, if the weights do not fit it, or if y would be used for nothing.
@@ -165,9 +168,10 @@ class ObjectiveModel(keras.Model):
         return self._compiled_functions.get(key, make)
 
     def _drop_stale_functions(self) -> None:
-        """Forget what was compiled for another objective, other numbers of it, or other trainable variables."""
+        """Forget what was compiled for another objective, optimizer or seed, or for other trained variables."""
         attributes = itertools.chain.from_iterable(sorted(vars(self.objective).items()))
-        if self._compiled_functions.clear_unless_of([self.objective, *attributes, *self.trainable_variables]):
+        own = [self.objective, getattr(self, "optimizer", None), self.seed, self.dequantized_levels]
+        if self._compiled_functions.clear_unless_of([*own, *attributes, *self.trainable_variables]):
             self.train_function = self.test_function = None  # Keras' own
 
     def make_train_function(self, force: bool = False) -> Any:
@@ -267,6 +271,11 @@ class ObjectiveModel(keras.Model):
             raise ValueError(f"Give each example a `sample_weight`. Received: class_weight={class_weight!r}")
         batch_size = 32 if batch_size is None else batch_size
         data = as_arrays(x, y, sample_weight)
+        if validation_split and validation_data is not None:
+            raise ValueError(
+                "Validate on `validation_data` or on a part of x, not on both. "
+                f"Received: validation_split={validation_split} beside validation_data"
+            )
         if validation_split:
             data, validation_data = split_off(data, validation_split)
         source = self._source(data, batch_size, steps_per_epoch, shuffle=shuffle)

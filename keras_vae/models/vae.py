@@ -392,7 +392,7 @@ class VAE(ObjectiveModel):
         self._check_shape(x)
         if not tf.executing_eagerly():
             return self._checked_in_graph(x)
-        self.support.check(x, self._family)
+        self.support.check(self._as_scored(x), self._family)
         if not self.support.is_known:
             log_prob = self.decode(random.mean_of(self.encode(x[:_NUM_SCORED]))).log_prob(x[:_NUM_SCORED])
             if not np.all(np.isfinite(log_prob)):
@@ -403,7 +403,11 @@ class VAE(ObjectiveModel):
         return x
 
     def can_score(self, x: tf.Tensor) -> tf.Tensor:
-        return self.support.contains(x)
+        return self.support.contains(self._as_scored(x))
+
+    def _as_scored(self, x: tf.Tensor) -> tf.Tensor:
+        """Return floats in the dtype in which they are scored, where 1 - 1e-12 may be 1 and 1e39 infinite."""
+        return tf.cast(x, self.dtype_of_x) if x.dtype.is_floating and self.dtype_of_x.is_floating else x
 
     def _checked_in_graph(self, x: tf.Tensor) -> tf.Tensor:
         """Return `x`, which stops the graph where it has entries outside of the support."""
@@ -411,6 +415,15 @@ class VAE(ObjectiveModel):
             f"The {self._family} likelihood scores {self.support.description}: {self.support.remedy}. "
             "Received: x with other, NaN or infinite entries"
         )
+        # A loaded graph may get another shape than it was traced for.
+        shape = f"x must have the shape [B, *event_shape] with event_shape={self.event_shape}. Received: another shape"
+        sizes = tf.raw_ops.Shape(input=x)
+        has_rank = tf.size(sizes) == 1 + len(self.event_shape)
+        fits = tf.cond(
+            has_rank, lambda: tf.reduce_all(sizes[1:] == tf.constant(self.event_shape, tf.int32)), lambda: False
+        )
+        with tf.control_dependencies([tf.debugging.Assert(fits, [shape])]):
+            x = tf.identity(x)
         with tf.control_dependencies([tf.debugging.Assert(self.can_score(x), [message])]):
             return tf.identity(x)
 

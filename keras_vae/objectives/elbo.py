@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import keras
@@ -61,8 +62,8 @@ class ELBO(Objective):
         form: str = "kl",
         gradient: str = "pathwise",
     ):
-        if not callable(beta) and beta < 0:
-            raise ValueError(f"`beta` must not be negative. Received: beta={beta}")
+        if not callable(beta) and not 0 <= beta < math.inf:
+            raise ValueError(f"`beta` must be finite and not negative. Received: beta={beta}")
         if form not in _FORMS:
             raise ValueError(f"`form` must be one of {', '.join(_FORMS)}. Received: form={form!r}")
         super().__init__(num_samples, gradient)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import tensorflow as tf
@@ -44,8 +45,8 @@ class FreeBits(ELBO):
 
     def __init__(self, free_bits: float, per: str = "dimension", beta: Any = 1.0, num_samples: int = 1):
         super().__init__(beta, num_samples)
-        if free_bits < 0:
-            raise ValueError(f"`free_bits` must not be negative. Received: free_bits={free_bits}")
+        if not 0 <= free_bits < math.inf:
+            raise ValueError(f"`free_bits` must be finite and not negative. Received: free_bits={free_bits}")
         if per not in ("dimension", "total"):
             raise ValueError(f"`per` must be dimension or total. Received: per={per!r}")
         self.free_bits = free_bits

@@ -85,6 +85,9 @@ def _decode(vae: LatentVariableModel) -> Any:
     ]
 
     def decode(*parts: tf.Tensor) -> dict[str, tf.Tensor]:
+        finite = [tf.debugging.Assert(tf.reduce_all(tf.math.is_finite(z)), ["z must be finite"]) for z in parts]
+        with tf.control_dependencies(finite):  # relu makes numbers of NaN
+            parts = tuple(tf.identity(z) for z in parts)
         p_x = vae.decode(tf.nest.pack_sequence_as(p_z, parts))
         return {**parameters(p_x), "mean": random.mean_of(p_x)}
 

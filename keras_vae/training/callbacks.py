@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import sys
 import time
 from typing import Any
 
@@ -27,12 +28,14 @@ class ProgressBar(keras.callbacks.Callback):
         super().__init__()
         self.metrics = metrics
         self._shown: dict[str, str] = {}
+        self._bar: Any = None
 
     def on_train_begin(self, logs: Any = None) -> None:
         steps = self.params["steps"]  # None where the length of the data is not known
         total = steps and self.params["epochs"] * steps
         self._names = (*self.model.metric_units, "val_loss") if self.metrics is None else self.metrics
-        self._bar = tqdm.tqdm(total=total, unit="step", dynamic_ncols=True, disable=None)
+        disable = True if sys.stderr is None else None  # None: where there is no terminal
+        self._bar = tqdm.tqdm(total=total, unit="step", dynamic_ncols=True, disable=disable)
 
     def on_epoch_begin(self, epoch: int, logs: Any = None) -> None:
         self._before = self._bar.n if self.params["steps"] is None else epoch * self.params["steps"]
@@ -49,8 +52,9 @@ class ProgressBar(keras.callbacks.Callback):
         self.close()
 
     def close(self) -> None:
-        """Leave the bar as it stands."""
-        self._bar.close()
+        """Leave the bar as it stands, if it was begun."""
+        if self._bar is not None:
+            self._bar.close()
 
     def _show(self, logs: Any) -> None:
         self._shown |= {name: f"{logs[name]:.2f}" for name in self._names if name in (logs or {})}

@@ -63,6 +63,7 @@ def train(
     if not vae.compiled:
         raise ValueError(f"Call `vae.compile()` before training. Received: vae.compiled={vae.compiled}")
     check_counts(epochs=epochs)
+    check_counts(0, initial_epoch=initial_epoch)
     check_optional_counts(steps_per_execution=steps_per_execution)
     if not isinstance(validation_freq, Container):
         check_counts(validation_freq=validation_freq)

@@ -1,6 +1,7 @@
 """Whatever fails, what was trained is kept: steps that fail, names that are taken, signals, readers that leave."""
 
 import errno
+import io
 import json
 import os
 import platform
@@ -207,21 +208,31 @@ def test_a_signal_while_the_model_is_saved_does_not_keep_it_from_being_saved(han
     assert status_of("saved_models/a")["failures"] == {}
 
 
+def test_a_signal_before_the_first_step_ends_the_run_and_leaves_nothing(handled, parts, monkeypatch):
+    environment = train.environment
+    monkeypatch.setattr(train, "environment", lambda: signal.raise_signal(signal.SIGTERM) or environment())
+    assert run("--name", "a") == 128 + signal.SIGINT
+    assert list(Path("saved_models").iterdir()) == []
+
+
 def test_a_run_that_was_killed_is_told_by_the_next_with_what_it_has_and_its_halves_are_removed(tmp_path):
     process = subprocess.Popen([sys.executable, "-c", ""])
     process.wait()
     killed, alive = (RunFolder(new_run_folder(tmp_path, name, "")) for name in ("killed", "alive"))
     for folder in (killed.path, alive.path):
         (folder / ".model.keras").write_text("half")
-    (killed.path / "decoder" / ".1-abc").mkdir(parents=True)
+    (killed.path / "decoder" / f".export-{'a1' * 16}").mkdir(parents=True)
     killed.tell("saving the model")
     (killed.path / "status.json").write_text(json.dumps({**status_of(killed.path), "process": process.pid}))
-    (tmp_path / "other").mkdir()
-    (tmp_path / "other" / "status.json").write_text("[]")
+    (killed.path / ".notes.md").write_text("the user's own")
+    for number, text in enumerate(["[]", "[" * 100_000, '{"doing": "", "status": "running", "host": 1, "process": 1}']):
+        (tmp_path / f"other{number}").mkdir()
+        (tmp_path / f"other{number}" / "status.json").write_text(text)
 
     (sentence,) = tidy(tmp_path)
     assert sentence == (
-        f"The run in {killed.path} ended without notice. Its last step: saving the model. It has: decoder, status.json"
+        f"The run in {killed.path} ended without notice. Its last step: saving the model. It has: "
+        ".notes.md, decoder, status.json"
     )
     assert status_of(killed.path)["status"] == "killed: saving the model"
     assert list((killed.path / "decoder").iterdir()) == []
@@ -242,6 +253,15 @@ def test_a_reader_that_leaves_ends_nothing(monkeypatch, parts):
         for _ in range(2):
             say("nobody reads this")
         assert run("--name", "a") == 0
+
+
+def test_a_line_that_the_terminal_cannot_show_is_printed_in_other_characters(monkeypatch):
+    stream = io.TextIOWrapper(io.BytesIO(), encoding="ascii")
+    monkeypatch.setattr(sys, "stdout", stream)
+    say("Saved in é")
+    assert stream.buffer.getvalue() == b"Saved in \\xe9\n"
+    monkeypatch.setattr(sys, "stdout", None)  # closed before Python began
+    say("nobody")
 
 
 def test_evaluate_prints_what_it_cannot_write(monkeypatch, tmp_path, capsys):

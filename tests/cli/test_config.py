@@ -64,9 +64,9 @@ def test_configuration_cannot_be_changed():
             {"model": {"likelihood": "cauchy"}},
             "cannot be used: `model.likelihood` must be one of bernoulli, .*soft-bernoulli",
         ),
-        ({"model": {"latent_dim": 0}}, "`latent_dim` must be positive. Received: latent_dim=0"),
-        ({"model": {"hidden": [4, -1]}}, "`hidden` must be positive. Received: hidden=-1"),
-        ({"loss": {"beta": -1.0}}, "`beta` must not be negative. Received: beta=-1.0"),
+        ({"model": {"latent_dim": 0}}, "`latent_dim` must be positive and finite. Received: latent_dim=0"),
+        ({"model": {"hidden": [4, -1]}}, "`hidden` must be positive and finite. Received: hidden=-1"),
+        ({"loss": {"beta": -1.0}}, "`beta` must be finite and not negative. Received: beta=-1.0"),
         (
             {"loss": {"objective": "iwae", "warm_up": 3}},
             "belong to objective=elbo. Received: objective=iwae, .* warm_up=3",
@@ -94,7 +94,7 @@ def test_configuration_cannot_be_changed():
         ),
         (
             {"training": {"learning_rate": float("inf")}},
-            "`learning_rate` must be positive. Received: learning_rate=inf",
+            "`learning_rate` must be positive and finite. Received: learning_rate=inf",
         ),
         (
             {"model": {"likelihood": "poisson", "output_bias": "data_mean"}},

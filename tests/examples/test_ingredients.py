@@ -20,4 +20,4 @@ def test_a_variant_differs_from_the_recipe_in_something_the_first_excepted(name)
 
 def test_a_run_that_fails_is_told_in_its_row(tmp_path):
     told = ingredients.measure(["--epochs", "0"], tmp_path, num_samples=1)
-    assert told == "failed: train.py: Error parsing Config: `epochs` must be positive. Received: epochs=0"
+    assert told == "failed: train.py: Error parsing Config: `epochs` must be positive and finite. Received: epochs=0"

@@ -107,7 +107,7 @@ def test_unnamed_runs_are_numbered(repeated):
     [
         (["--nonsense"], "Unrecognized options: --nonsense"),
         (["--epochs", "x"], "--epochs: invalid literal for int"),
-        (["--epochs", "0"], "`epochs` must be positive. Received: epochs=0"),
+        (["--epochs", "0"], "`epochs` must be positive and finite. Received: epochs=0"),
         (["--likelihood", "cauchy"], "invalid choice 'cauchy' for argument '--likelihood'"),
         (["--dataset", "no_such_set"], "There is no such data set"),
         (["--dataset", "missing.npz"], "missing.npz"),

@@ -44,7 +44,7 @@ def test_more_samples_reduce_the_spread_as_one_over_root_s(make_vae, binary_imag
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        ({"beta": -1}, "`beta` must not be negative. Received: beta=-1"),
+        ({"beta": -1}, "`beta` must be finite and not negative. Received: beta=-1"),
         ({"num_samples": 0}, "`num_samples` must be 1"),
         ({"form": "elbow"}, "`form` must be one of kl, entropy, log_ratio. Received: form='elbow'"),
         ({"gradient": "reinforce"}, "`gradient` must be one of pathwise, .*. Received: gradient='reinforce'"),

@@ -55,7 +55,7 @@ def test_the_floor_per_dimension_is_under_the_batchs_mean(make_vae, x):
 
 
 def test_bad_input_is_refused(make_vae, x):
-    with pytest.raises(ValueError, match="`free_bits` must not be negative. Received: free_bits=-1"):
+    with pytest.raises(ValueError, match="`free_bits` must be finite and not negative. Received: free_bits=-1"):
         FreeBits(-1)
     with pytest.raises(ValueError, match="`per` must be dimension or total. Received: per='pixel'"):
         FreeBits(1, "pixel")

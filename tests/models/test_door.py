@@ -1,0 +1,97 @@
+"""What looks like data and would be taken for other data is refused, and what is changed takes effect."""
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+
+import keras_vae as kv
+
+X = np.random.default_rng(0).normal(size=(8, 3))
+
+
+@pytest.fixture(scope="module")
+def vae():
+    vae = kv.VAE.for_vectors((3,), 2, hidden=(4,), seed=0)
+    vae.compile(keras.optimizers.SGD(0.0), run_eagerly=True)
+    return vae
+
+
+def two_batches(*later):
+    """Return a generator whose first batch has x and weights."""
+    return iter([(X[:4], None, np.ones(4)), later])
+
+
+@pytest.mark.parametrize("later", [(X[4:], np.full(4, 7.0)), (X[4:],), X[4:]], ids=["labels", "x", "array"])
+def test_later_batches_of_other_parts_are_refused_instead_of_labels_taken_for_weights(vae, later):
+    with pytest.raises(ValueError, match=r"parts of the first one, \['x', 'sample_weight'\].* Received: a later batch"):
+        vae.evaluate(two_batches(*later) if isinstance(later, tuple) else two_batches(later), verbose=0)
+
+
+@pytest.mark.parametrize("number", [1, 3, 5])
+def test_weights_of_another_number_than_the_rows_are_refused_in_any_batch(vae, number):
+    message = rf"a weight for each example, .* Received: shape \({number},\) for x of shape"
+    with pytest.raises(ValueError, match="In batch 1 of the epoch, counted from 0: .*" + message):
+        vae.evaluate(two_batches(X[4:], None, np.ones(number)), verbose=0)
+    with pytest.raises(ValueError, match=message):
+        vae.train_on_batch(X[:4], sample_weight=np.ones(number))
+
+
+@pytest.mark.parametrize("name", ["x", "sample_weight"])
+def test_masked_entries_are_refused(vae, name):
+    masked = {"x": np.ma.masked_less(X, 0), "sample_weight": np.ma.masked_less(X[:, 0], 0)}[name]
+    with pytest.raises(ValueError, match=f"fill them, or drop their rows. Received: {name}, a masked array with"):
+        vae.fit(**{"x": X, name: masked}, verbose=0)
+
+
+def test_two_sets_to_validate_on_are_refused(vae):
+    with pytest.raises(ValueError, match="not on both. Received: validation_split=0.5 beside validation_data"):
+        vae.fit(X, validation_split=0.5, validation_data=X, verbose=0)
+
+
+def test_x_is_checked_as_it_is_scored():
+    """1 - 1e-12 is 1 in float32, at which a beta has no finite density, and 1e39 is infinite."""
+    vae = kv.VAE.for_vectors((3,), 2, likelihood="beta", hidden=(4,))
+    with pytest.raises(ValueError, match=r"Beta likelihood scores \(0, 1\)"):
+        vae.elbo(np.full([2, 3], 1 - 1e-12))
+    assert np.all(np.isfinite(vae.elbo(np.full([2, 3], 1 - 1e-6))))
+    with pytest.raises(ValueError, match="NaN or infinite"):
+        kv.VAE.for_vectors((3,), 2, hidden=(4,)).elbo(np.full([2, 3], 1e39))
+
+
+def test_a_changed_optimizer_seed_and_number_of_levels_take_effect():
+    vae = kv.VAE.for_vectors((3,), 2, hidden=(4,), seed=0)
+    vae.compile(keras.optimizers.SGD(0.1), jit_compile=False)
+    batches = tf.data.Dataset.from_tensor_slices(X).batch(4)
+    before = vae.evaluate(batches, verbose=0, return_dict=True)
+    vae.seed, vae.dequantized_levels = 77, 256
+    logs = vae.evaluate(batches, verbose=0, return_dict=True)
+    assert logs["loss"] == pytest.approx(vae.evaluate(X, verbose=0)[0], rel=1e-6)
+    assert logs["loss"] != before["loss"]
+    assert logs["bits_per_dim"] == pytest.approx(logs["loss"] / (3 * np.log(2)) + 8, rel=1e-5)
+    vae.fit(X, verbose=0)
+    vae.optimizer = keras.optimizers.SGD(0.0)
+    weights = [w.numpy() for w in vae.trainable_variables]
+    vae.fit(X, verbose=0)
+    for old, new in zip(weights, vae.trainable_variables, strict=True):
+        np.testing.assert_array_equal(old, new)
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf])
+def test_weights_of_the_kl_and_free_bits_are_finite(value):
+    with pytest.raises(ValueError, match="`beta` must be finite and not negative. Received: beta="):
+        kv.objectives.ELBO(beta=value)
+    with pytest.raises(ValueError, match="`free_bits` must be finite and not negative. Received: free_bits="):
+        kv.objectives.FreeBits(value)
+
+
+def test_an_exported_model_refuses_channels_first_and_latents_that_are_not_finite(tmp_path):
+    vae = kv.VAE.for_images((2, 2, 3), 2, hidden=(4,), seed=0)
+    served = tf.saved_model.load(str(vae.export(tmp_path)))
+    x = np.eye(12, dtype="float32").reshape(12, 2, 2, 3)
+    np.testing.assert_allclose(served.signatures["encode"](x=x)["mean"], vae.encode(x).mean(), rtol=1e-5)
+    for name in ("encode", "reconstruct"):
+        with pytest.raises(tf.errors.InvalidArgumentError, match=r"event_shape=\(2, 2, 3\)"):
+            served.signatures[name](x=tf.constant(x.transpose(0, 3, 1, 2)))
+    with pytest.raises(tf.errors.InvalidArgumentError, match="z must be finite"):
+        served.signatures["decode"](z=tf.constant([[np.nan, 0.0]]))
