@@ -129,14 +129,25 @@ def load_run(folder: str | Path) -> Run:
         if not (folder / name).is_file():
             raise FileNotFoundError(f"A folder that train.py left behind has a {name}. Received: {str(folder)!r}")
     config, vae = _read_config(folder / "config.json"), _read_model(folder / "model.keras")
-    return Run(config, load_data(config), vae)
+    data, environment = load_data(config), folder / "environment.json"
+    trained_on = _read_json(environment).get("data") if environment.is_file() else None
+    if trained_on not in (None, data.fingerprint()):
+        raise ValueError(
+            "The data set is another one than that of the training, so that its test images may have been trained on: "
+            f"put the old one back. Received: {config.data.dataset!r} with {data.fingerprint()} for {trained_on}"
+        )
+    return Run(config, data, vae)
 
 
 def _read_config(path: Path) -> Config:
     try:
-        return Config.from_dict(json.loads(path.read_text(encoding="utf-8")))
+        return Config.from_dict(_read_json(path))
     except (ValueError, RecursionError) as error:
         raise ValueError(f"The configuration of the run cannot be read: {error}. Received: {str(path)!r}") from None
+
+
+def _read_json(path: Path) -> Any:
+    return json.loads(path.read_text(encoding="utf-8"))
 
 
 def _read_model(path: Path) -> VAE:

@@ -155,7 +155,7 @@ def _train(
     folder.tell("training")
     try:
         write_json(folder.path / "config.json", config.to_dict())
-        write_json(folder.path / "environment.json", environment())
+        write_json(folder.path / "environment.json", {**environment(), "data": data.fingerprint()})
         say(f"Training on {describe_device()}: {data}")
         with interrupts.allowed(also_earlier=True):
             results = fit(config, vae, data, epochs, folder.path / "logs")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import math
+import zlib
 from collections.abc import Callable
 
 import numpy as np
@@ -47,6 +48,15 @@ class ImageData:
     validation: Split | None
     test: Split
     levels: Levels | None = None
+
+    def fingerprint(self) -> dict[str, list[int | None]]:
+        """Return of each split the number of images and, if it is in memory, a checksum."""
+        splits = {"train": self.train, "validation": self.validation, "test": self.test}
+        return {
+            name: [split.num_examples, zlib.crc32(np.asarray(split.images).data) if split.in_memory else None]
+            for name, split in splits.items()
+            if split is not None
+        }
 
     def __str__(self) -> str:
         validation = self.validation.num_examples if self.validation else 0

@@ -61,11 +61,20 @@ def _is_array(x: Any) -> bool:
     return hasattr(x, "__array__") or isinstance(x, list)
 
 
-def check_weights(weight: Any, x: tf.Tensor) -> None:
-    """Raise unless there is a weight for each example or entry of x, finite and not negative, or none at all."""
+def check_weights(weight: Any, x: tf.Tensor, is_all: bool) -> None:
+    """Raise unless there is a weight for each example or entry of x, finite and not negative, or none at all.
+
+    Args:
+        weight: The weights, or None.
+        x: The examples.
+        is_all: Whether these are all examples, whose weights must not all be 0.
+    """
     if weight is None:
         return
     weight = np.asarray(weight)
+    if weight.dtype.kind == "f":
+        with np.errstate(over="ignore"):
+            weight = weight.astype("float32")  # in which they count
     broadcasts = weight.ndim == x.shape.rank and all(
         size in (1, limit) for size, limit in zip(weight.shape[1:], x.shape[1:], strict=True)
     )
@@ -81,6 +90,8 @@ def check_weights(weight: Any, x: tf.Tensor) -> None:
             "`sample_weight` must be finite, and none below 0: leave out the examples that have no weight. "
             f"Received: {weight[first]:g} in row {first[0]}"
         )
+    if is_all and not weight.any():
+        raise ValueError("`sample_weight` must not be 0 for all examples: the loss would be 0. Received: only zeros")
 
 
 def check_unused_y(y: Any, x: tf.Tensor) -> None:

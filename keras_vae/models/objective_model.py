@@ -83,7 +83,11 @@ class ObjectiveModel(keras.Model):
         weight = batch.sample_weight
         if weight is None:
             return can_score
-        return can_score & NON_NEGATIVE.contains(weight) & (tf.shape(weight)[0] == tf.shape(batch.x)[0])
+        return (
+            can_score
+            & NON_NEGATIVE.contains(tf.cast(weight, tf.float32))
+            & (tf.shape(weight)[0] == tf.shape(batch.x)[0])
+        )
 
     def check_batch(self, batch: Batch, name: str = "") -> None:
         """Raise if the model cannot score x, if the weights do not fit it, or if y would be used for nothing.
@@ -94,7 +98,7 @@ class ObjectiveModel(keras.Model):
         """
         try:
             x = self.check(batch.x)
-            check_weights(batch.sample_weight, x)
+            check_weights(batch.sample_weight, x, is_all=not name)
             if type(self).train_step is ObjectiveModel.train_step:
                 check_unused_y(batch.y, x)
         except ValueError as error:

@@ -97,6 +97,7 @@ def as_seed(seed: Any) -> tf.Tensor:
 
     Raises:
         TypeError: if `seed` is none of these.
+        ValueError: if an int has more than 64 bits.
 
     Example:
 
@@ -107,6 +108,8 @@ def as_seed(seed: Any) -> tf.Tensor:
         with _ADVANCING:
             return tf.cast(seed.next(), tf.int32)
     if isinstance(seed, int | np.integer) and not isinstance(seed, bool):
+        if not -(2**63) <= seed < 2**64:
+            raise ValueError(f"A seed has 64 bits: take a smaller number. Received: seed={seed}")
         words = np.array([int(seed) >> 32 & 0xFFFFFFFF, int(seed) & 0xFFFFFFFF], np.uint32)
         return tf.constant(words.astype(np.int32))
     if tf.is_tensor(seed) or isinstance(seed, np.ndarray | list | tuple):

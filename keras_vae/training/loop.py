@@ -105,6 +105,9 @@ def train(
         if not steps_done:
             warnings.warn(f"The data ended before epoch {epoch}, and so does the training.", stacklevel=2)
             break
+        is_whole = steps is None or steps_done == steps or vae.stop_training
+        if not is_whole and math.isfinite(logs.get("loss", 0.0)):
+            warnings.warn(f"The data ended after {steps_done} of the {steps} steps of epoch {epoch}.", stacklevel=2)
         due = (
             (epoch + 1) % validation_freq == 0
             if isinstance(validation_freq, int | np.integer)

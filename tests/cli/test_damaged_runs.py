@@ -69,3 +69,14 @@ def test_a_configuration_that_cannot_be_used_is_named_with_the_reason(run, text)
     with pytest.raises(ValueError, match="The configuration of the run cannot be read: ") as error:
         load_run(run)
     assert str(run / "config.json") in str(error.value)
+
+
+def test_other_data_than_that_of_the_training_is_refused(run):
+    known = load_run(run).data.fingerprint()
+    (run / "environment.json").write_text(json.dumps({"data": known}))
+    assert load_run(run).data.fingerprint() == known
+    assert known["test"][0] == 359
+    known["train"][1] += 1
+    (run / "environment.json").write_text(json.dumps({"data": known}))
+    with pytest.raises(ValueError, match="another one than that of the training.* Received: 'digits' with"):
+        load_run(run)

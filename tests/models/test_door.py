@@ -37,6 +37,20 @@ def test_weights_of_another_number_than_the_rows_are_refused_in_any_batch(vae, n
         vae.train_on_batch(X[:4], sample_weight=np.ones(number))
 
 
+@pytest.mark.parametrize(
+    ("weight", "message"),
+    [(0.0, "must not be 0 for all"), (1e-300, "must not be 0 for all"), (1e300, "must be finite")],
+)
+def test_weights_that_are_all_0_or_infinite_in_float32_are_refused(vae, weight, message):
+    with pytest.raises(ValueError, match=f"`sample_weight` {message}"):
+        vae.evaluate(X, sample_weight=np.full(8, weight), verbose=0)
+
+
+def test_data_that_ends_within_an_epoch_ends_it_with_a_warning(vae):
+    with pytest.warns(UserWarning, match="The data ended after 2 of the 30 steps of epoch 0"):
+        vae.fit(iter([X[:4], X[4:]]), steps_per_epoch=30, verbose=0)
+
+
 @pytest.mark.parametrize("name", ["x", "sample_weight"])
 def test_masked_entries_are_refused(vae, name):
     masked = {"x": np.ma.masked_less(X, 0), "sample_weight": np.ma.masked_less(X[:, 0], 0)}[name]

@@ -28,6 +28,12 @@ def test_as_seed_of_a_negative_int_is_its_twos_complement(seed):
     assert words(random.as_seed(seed)) == seed % 2**64
 
 
+@pytest.mark.parametrize("seed", [2**64, -(2**63) - 1, 10**30])
+def test_as_seed_refuses_an_int_of_more_than_64_bits(seed):
+    with pytest.raises(ValueError, match=f"A seed has 64 bits: take a smaller number. Received: seed={seed}"):
+        random.as_seed(seed)
+
+
 @pytest.mark.parametrize("kind", [np.int32, np.int64, np.uint8])
 def test_as_seed_of_a_numpy_integer_is_that_of_the_int(kind):
     np.testing.assert_array_equal(random.as_seed(kind(7)), random.as_seed(7))
