@@ -27,7 +27,16 @@ from keras_vae.likelihoods import LIKELIHOODS, Likelihood
 from keras_vae.networks import NETWORKS
 from keras_vae.posteriors import POSTERIORS
 
-__all__ = ["Config", "DataConfig", "LossConfig", "ModelConfig", "RunConfig", "TrainingConfig", "parse_config"]
+__all__ = [
+    "Config",
+    "DataConfig",
+    "LossConfig",
+    "ModelConfig",
+    "RunConfig",
+    "TrainingConfig",
+    "first_sentence",
+    "parse_config",
+]
 
 
 _SMALLEST, _LARGEST = 1e-37, {float: 1e38, int: 2**31}
@@ -366,7 +375,7 @@ def parse_config(arguments: list[str], prog: str = "train.py") -> Config:
     except SystemExit as stop:
         if stop.code == 0:  # --help
             raise
-        raise ValueError(_first_sentence(box.getvalue())) from None
+        raise ValueError(first_sentence(box.getvalue())) from None
 
 
 def _read_settings(path: Path) -> Any:
@@ -390,7 +399,7 @@ def _read_settings(path: Path) -> Any:
         raise ValueError(f"--config takes a YAML or JSON file: {error}") from error
 
 
-def _first_sentence(box: str) -> str:
+def first_sentence(box: str) -> str:
     """Return the first paragraph of an error of tyro, without its title and its frame, of whatever characters."""
     lines = [line.strip(" │") for line in box.splitlines()[1:]]
 

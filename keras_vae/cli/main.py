@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
+import functools
+import io
 import signal
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +15,7 @@ import tyro
 
 from keras_vae.arguments import check_counts
 from keras_vae.cli import train
+from keras_vae.cli.config import first_sentence
 from keras_vae.cli.runs import load_run
 from keras_vae.cli.summary import format_summary, summarize
 from keras_vae.cli.terminal import fail, one_line, say
@@ -73,15 +78,36 @@ def train_run(flags: tyro.conf.Positional[tuple[str, ...]] = ()) -> None:
     """
 
 
+def _later(command: Callable[..., int]) -> Callable[..., Callable[[], int]]:
+    """Return a function of the same arguments that returns the call, so that only the flags are read."""
+
+    @functools.wraps(command)
+    def call(*args: Any, **kwargs: Any) -> Callable[[], int]:
+        return functools.partial(command, *args, **kwargs)
+
+    return call
+
+
 def main(arguments: list[str]) -> int:
     """Run a command and return the exit code; it is 2, after one line, for what the user can mend."""
     if arguments[:1] == ["train"]:  # it reads its flags together with a file of settings
         return train.main(arguments[1:])
     commands: dict[str, Any] = {"train": train_run, "evaluate": evaluate_run, "export": export_run}
+    box = io.StringIO()
     try:
-        return tyro.extras.subcommand_cli_from_dict(
-            commands, prog="python -m keras_vae", description="Train, evaluate or export a VAE.", args=arguments
-        )
+        with contextlib.redirect_stderr(box):
+            command = tyro.extras.subcommand_cli_from_dict(
+                {name: _later(function) for name, function in commands.items()},
+                prog="python -m keras_vae",
+                description="Train, evaluate or export a VAE.",
+                args=arguments,
+            )
+    except SystemExit as stop:
+        if not stop.code:  # --help
+            raise
+        return fail("python -m keras_vae", ValueError(first_sentence(box.getvalue())))
+    try:
+        return command()
     except (ValueError, OSError, MemoryError, tf.errors.OpError) as error:
         return fail("python -m keras_vae", error)
     except KeyboardInterrupt:

@@ -47,6 +47,26 @@ def test_export_writes_a_saved_model(run, tmp_path):
     assert "sample" in tf.saved_model.load(str(tmp_path / "served" / "1")).signatures
 
 
+@pytest.mark.parametrize(
+    ("flags", "named"),
+    [
+        (["evaluate", "run", "--seed", "1.5"], "--seed"),
+        (["evaluate", "run", "--bogus"], "--bogus"),
+        (["evaluate"], "folder of the run"),
+        (["export", "run"], "--to"),
+        (["nonsense"], "nonsense"),
+        (["evaluate", "run", "--num-samples", "0"], "`num_samples` must be 1 or more. Received: num_samples=0"),
+        (["evaluate", "run", "--annealed", "-1"], "`annealed` must be 0 or more. Received: annealed=-1"),
+    ],
+)
+def test_a_mistake_in_the_flags_is_told_in_one_line(capsys, flags, named):
+    assert main(flags) == 2
+    (line,) = capsys.readouterr().err.splitlines()
+    assert line.startswith("python -m keras_vae: ")
+    assert named in line
+    assert line.isascii()
+
+
 def test_a_folder_of_no_run_is_told_in_one_line(tmp_path, capsys):
     assert main(["evaluate", str(tmp_path)]) == 2
     message = capsys.readouterr().err
