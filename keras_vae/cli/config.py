@@ -6,11 +6,8 @@ The names are the flags of `train.py`, and their descriptions its help.
 from __future__ import annotations
 
 import argparse
-import contextlib
 import dataclasses
 import inspect
-import io
-import itertools
 import math
 import reprlib
 import textwrap
@@ -23,6 +20,7 @@ import dacite
 import tyro
 import yaml
 
+from keras_vae.cli.reading import read_flags, read_settings
 from keras_vae.likelihoods import LIKELIHOODS, Likelihood
 from keras_vae.networks import NETWORKS
 from keras_vae.posteriors import POSTERIORS
@@ -34,13 +32,11 @@ __all__ = [
     "ModelConfig",
     "RunConfig",
     "TrainingConfig",
-    "first_sentence",
     "parse_config",
 ]
 
 
-_SMALLEST, _LARGEST = 1e-37, {float: 1e38, int: 2**31}
-_DEEPEST = 10  # lists and sections in each other, in a file of settings
+_SMALLEST, _LARGEST, _LARGEST_INT = 1e-37, 1e38, 2**31 - 1  # what float32 and int32 hold
 
 _shortened = reprlib.Repr()
 _shortened.maxlevel = 2
@@ -231,12 +227,14 @@ class Config:
         for name, value in not_negative.items():
             if not 0 <= value < math.inf:
                 raise ValueError(f"`{name}` must be finite and not negative. Received: {name}={value}")
-        for name, value in {**positive, **not_negative, "seed": self.training.seed}.items():
-            if value and not _SMALLEST < abs(value) < _LARGEST[type(value)]:
+        for name, value in {**positive, **not_negative}.items():
+            if value and not _SMALLEST < value < (_LARGEST_INT if isinstance(value, int) else _LARGEST):
                 raise ValueError(
-                    f"`{name}` must be a number that float32, or 32 bits for whole numbers, can hold. "
+                    f"`{name}` must be a number that float32, or int32 for whole numbers, can hold. "
                     f"Received: {name}={value}"
                 )
+        if not 0 <= self.training.seed < 2**32:
+            raise ValueError(f"`seed` must be from 0 to 2**32 - 1. Received: seed={self.training.seed}")
 
         self._check_combinations()
 
@@ -295,9 +293,8 @@ class Config:
         except dacite.UnexpectedDataError as error:
             names = textwrap.shorten(", ".join(map(repr, error.keys)), 300, placeholder=" ...")
             reason = f"There is no such setting; --help lists those there are. Received: {names}"
-        raise ValueError(
-            f"The configuration cannot be used: {reason}"
-        )  # without the cause, which prints all of a value
+        # Outside of the handlers, so that the message of the cause, which has all of the value, is not printed.
+        raise ValueError(f"The configuration cannot be used: {reason}")
 
 
 def _number(value: Any) -> Any:
@@ -357,53 +354,17 @@ def parse_config(arguments: list[str], prog: str = "train.py") -> Config:
     before.add_argument("--config", type=Path)
     try:
         file, arguments = before.parse_known_args(arguments)
-        values = _read_settings(file.config) if file.config else {}
+        values = read_settings(file.config) if file.config else {}
     except (argparse.ArgumentError, yaml.YAMLError, UnicodeDecodeError) as error:
         raise ValueError(f"--config takes a YAML or JSON file: {error}") from error
-    default = Config.from_dict(values or {})
-    box = io.StringIO()
-    try:
-        with contextlib.redirect_stderr(box):
-            return tyro.cli(
-                Config,
-                args=arguments,
-                default=default,
-                prog=prog,
-                description=_DESCRIPTION,
-                config=(tyro.conf.OmitArgPrefixes,),
-            )
-    except SystemExit as stop:
-        if stop.code == 0:  # --help
-            raise
-        raise ValueError(first_sentence(box.getvalue())) from None
-
-
-def _read_settings(path: Path) -> Any:
-    """Return what a YAML or JSON file holds, unless it is made to take all time or memory."""
-    text, depth = path.read_text(encoding="utf-8"), 0
-    for event in yaml.parse(text, Loader=yaml.SafeLoader):
-        if isinstance(event, yaml.AliasEvent):  # a few of them can stand for billions of values
-            raise ValueError(
-                "A file of settings has no use for aliases: write the value out. "
-                f"Received: *{event.anchor} in {str(path)!r}"
-            )
-        depth += isinstance(event, yaml.CollectionStartEvent) - isinstance(event, yaml.CollectionEndEvent)
-        if depth > _DEEPEST:
-            raise ValueError(
-                "A file of settings has sections and lists, and none of them in each other more than "
-                f"{_DEEPEST} deep. Received: {str(path)!r}"
-            )
-    try:
-        return yaml.safe_load(text)
-    except ValueError as error:  # a date that is none, an integer of too many digits
-        raise ValueError(f"--config takes a YAML or JSON file: {error}") from error
-
-
-def first_sentence(box: str) -> str:
-    """Return the first paragraph of an error of tyro, without its title and its frame, of whatever characters."""
-    lines = [line.strip(" │") for line in box.splitlines()[1:]]
-
-    def is_rule(line: str) -> bool:
-        return not line.strip("─-╰╯ ")
-
-    return " ".join(itertools.takewhile(lambda line: not is_rule(line), itertools.dropwhile(is_rule, lines)))
+    default = Config.from_dict({} if values is None else values)
+    return read_flags(
+        lambda: tyro.cli(
+            Config,
+            args=arguments,
+            default=default,
+            prog=prog,
+            description=_DESCRIPTION,
+            config=(tyro.conf.OmitArgPrefixes,),
+        )
+    )

@@ -16,8 +16,8 @@ _SIGNALS = [getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if
 class Interrupts:
     """Context in which these signals are noted, and raise KeyboardInterrupt only where that is allowed.
 
-    Signals that the process was told to ignore, as `nohup` does with SIGHUP, stay ignored. Python hands signals to the
-    main thread only: in another thread nothing changes.
+    A signal that the process ignores, as SIGHUP under `nohup`, stays ignored. Python calls handlers of signals in the
+    main thread only, so that in another thread nothing changes.
 
     Attributes:
         received: The first signal that came, or None.
@@ -55,7 +55,9 @@ class Interrupts:
 
     def exit_code(self) -> int:
         """Return 128 + the signal's number, as shells do; 0 without a signal or after Ctrl-C, which the user chose."""
-        return 0 if self.received in (None, signal.SIGINT) else 128 + int(self.received or 0)
+        if self.received is None or self.received == signal.SIGINT:
+            return 0
+        return 128 + self.received
 
     def _handle(self, number: int, frame: Any) -> None:
         self.received = self.received or signal.Signals(number)

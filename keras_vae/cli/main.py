@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import contextlib
 import functools
-import io
 import signal
 from collections.abc import Callable
 from pathlib import Path
@@ -15,7 +13,7 @@ import tyro
 
 from keras_vae.arguments import check_counts
 from keras_vae.cli import train
-from keras_vae.cli.config import first_sentence
+from keras_vae.cli.reading import read_flags
 from keras_vae.cli.runs import load_run
 from keras_vae.cli.summary import format_summary, summarize
 from keras_vae.cli.terminal import fail, one_line, say
@@ -93,20 +91,15 @@ def main(arguments: list[str]) -> int:
     if arguments[:1] == ["train"]:  # it reads its flags together with a file of settings
         return train.main(arguments[1:])
     commands: dict[str, Any] = {"train": train_run, "evaluate": evaluate_run, "export": export_run}
-    box = io.StringIO()
     try:
-        with contextlib.redirect_stderr(box):
-            command = tyro.extras.subcommand_cli_from_dict(
+        command = read_flags(
+            lambda: tyro.extras.subcommand_cli_from_dict(
                 {name: _later(function) for name, function in commands.items()},
                 prog="python -m keras_vae",
                 description="Train, evaluate or export a VAE.",
                 args=arguments,
             )
-    except SystemExit as stop:
-        if not stop.code:  # --help
-            raise
-        return fail("python -m keras_vae", ValueError(first_sentence(box.getvalue())))
-    try:
+        )
         return command()
     except (ValueError, OSError, MemoryError, tf.errors.OpError) as error:
         return fail("python -m keras_vae", error)

@@ -48,10 +48,10 @@ class RunFolder:
             "host": platform.node(),
             "started": datetime.datetime.now(datetime.timezone.utc).isoformat(timespec="seconds"),
         }
-        self.tell("starting")
+        self.write_status("starting")
 
-    def tell(self, doing: str, status: str = "running") -> None:
-        """Write `status.json`. A disk that is full does not end a training."""
+    def write_status(self, doing: str, status: str = "running") -> None:
+        """Write `status.json`; where that fails, as on a full disk, say so and go on."""
         self._status |= {"status": status, "doing": doing, "failures": self.failures}
         try:
             write_json(self.path / _STATUS, self._status)
@@ -60,8 +60,8 @@ class RunFolder:
 
     @contextlib.contextmanager
     def step(self, name: str) -> Iterator[None]:
-        """Take a step: its failure, or Ctrl-C in it, is told and kept, and the program goes on after the block."""
-        self.tell(name)
+        """Run the block as one step: print its error, or Ctrl-C, keep it in `failures`, and go on after the block."""
+        self.write_status(name)
         try:
             yield
         except (Exception, KeyboardInterrupt) as error:

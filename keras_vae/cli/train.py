@@ -141,7 +141,7 @@ def run(config: Config) -> int:
         with folder.step("exporting the decoder"), interrupts.allowed():
             kv.saving.export_decoder(vae, folder.path / "decoder")
         _report(config, vae, data, results, folder, interrupts)
-        folder.tell("nothing more", results["status"])
+        folder.write_status("nothing more", results["status"])
     whole = results["status"] in ("finished", "interrupted") and not folder.failures
     failed = f" These steps failed: {', '.join(folder.failures)}." if folder.failures else ""
     say(f"Saved in {folder.path}" if whole else f"Saved in {folder.path}. Training {results['status']}.{failed}")
@@ -152,7 +152,7 @@ def _train(
     config: Config, vae: kv.VAE, data: kv.data.ImageData, epochs: int, folder: RunFolder, interrupts: Interrupts
 ) -> dict[str, Any]:
     """Train and return how it went: a training that fails is one that ends early, if it took a step at all."""
-    folder.tell("training")
+    folder.write_status("training")
     try:
         write_json(folder.path / "config.json", config.to_dict())
         write_json(folder.path / "environment.json", {**environment(), "data": data.fingerprint()})

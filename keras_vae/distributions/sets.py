@@ -57,7 +57,7 @@ class Support:
         return self != UNKNOWN
 
     def entries(self, x: Any) -> tf.Tensor:
-        """Return of each entry of `x` whether it is in the set, and its vector adds up to `total`; also in a graph.
+        """Return whether each entry of `x` is in the set, and its vector adds up to `total`; also in a graph.
 
         Infinities and not-a-number never are.
         """

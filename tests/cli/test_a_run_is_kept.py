@@ -222,7 +222,7 @@ def test_a_run_that_was_killed_is_told_by_the_next_with_what_it_has_and_its_halv
     for folder in (killed.path, alive.path):
         (folder / ".model.keras").write_text("half")
     (killed.path / "decoder" / f".export-{'a1' * 16}").mkdir(parents=True)
-    killed.tell("saving the model")
+    killed.write_status("saving the model")
     (killed.path / "status.json").write_text(json.dumps({**status_of(killed.path), "process": process.pid}))
     (killed.path / ".notes.md").write_text("the user's own")
     for number, text in enumerate(["[]", "[" * 100_000, '{"doing": "", "status": "running", "host": 1, "process": 1}']):

@@ -96,6 +96,10 @@ def test_configuration_cannot_be_changed():
             {"training": {"learning_rate": float("inf")}},
             "`learning_rate` must be positive and finite. Received: learning_rate=inf",
         ),
+        ({"training": {"learning_rate": 1e-46}}, "that float32, or int32 .* can hold. Received: learning_rate=1e-46"),
+        ({"loss": {"warm_up": 10**20}}, "that float32, or int32 .* can hold. Received: warm_up=1000"),
+        ({"training": {"seed": -1}}, r"`seed` must be from 0 to 2\*\*32 - 1. Received: seed=-1"),
+        ({"training": {"seed": 2**32}}, r"`seed` must be from 0 to 2\*\*32 - 1. Received: seed=4294967296"),
         (
             {"model": {"likelihood": "poisson", "output_bias": "data_mean"}},
             "output_bias=data_mean requires likelihood=bernoulli or soft-bernoulli. Received: likelihood=poisson",

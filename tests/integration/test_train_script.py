@@ -131,7 +131,7 @@ def test_mistakes_are_told_in_one_line_with_exit_code_2_and_leave_nothing(capsys
     Path("file").write_text("")
     Path("bad.yaml").write_text("model: {nonsense: 1}")
     Path("broken.yaml").write_text("model: [")
-    Path("list.yaml").write_text("- 1")
+    Path("list.yaml").write_text("[]")
     np.savez("binary.npz", x=np.ones((9, 4, 4), "uint8"))
     before = sorted(Path().rglob("*"))
     assert train.main([*arguments, *([] if "--epochs" in arguments else ["--epochs", "1"])]) == 2

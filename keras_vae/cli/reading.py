@@ -1,0 +1,71 @@
+"""How flags and files of settings are read: whatever is wrong with them becomes one `ValueError` of one line."""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import itertools
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, TypeVar
+
+import yaml
+
+__all__ = ["read_flags", "read_settings"]
+
+_DEEPEST = 10  # lists and sections in each other, in a file of settings
+
+T = TypeVar("T")
+
+
+def read_flags(parse: Callable[[], T]) -> T:
+    """Return what a call of tyro returns.
+
+    Raises:
+        ValueError: for flags that cannot be used, with the first sentence of tyro's message.
+        SystemExit: after `--help`.
+    """
+    box = io.StringIO()
+    try:
+        with contextlib.redirect_stderr(box):
+            return parse()
+    except SystemExit as stop:
+        if not stop.code:  # --help
+            raise
+        raise ValueError(_first_sentence(box.getvalue())) from None
+
+
+def read_settings(path: Path) -> Any:
+    """Return what a YAML or JSON file holds, unless it is made to take all time or memory.
+
+    Raises:
+        ValueError: for aliases, for lists and sections nested too deep, and for values that YAML cannot read.
+        yaml.YAMLError: for text that is not YAML.
+    """
+    text, depth = path.read_text(encoding="utf-8"), 0
+    for event in yaml.parse(text, Loader=yaml.SafeLoader):
+        if isinstance(event, yaml.AliasEvent):  # a few of them can stand for billions of values
+            raise ValueError(
+                "A file of settings has no use for aliases: write the value out. "
+                f"Received: *{event.anchor} in {str(path)!r}"
+            )
+        depth += isinstance(event, yaml.CollectionStartEvent) - isinstance(event, yaml.CollectionEndEvent)
+        if depth > _DEEPEST:
+            raise ValueError(
+                "A file of settings has sections and lists, and none of them in each other more than "
+                f"{_DEEPEST} deep. Received: {str(path)!r}"
+            )
+    try:
+        return yaml.safe_load(text)
+    except ValueError as error:  # of an impossible date, or of an integer with too many digits
+        raise ValueError(f"--config takes a YAML or JSON file: {error}") from error
+
+
+def _first_sentence(box: str) -> str:
+    """Return the first paragraph of an error of tyro, without its title and its frame, of whatever characters."""
+    lines = [line.strip(" │") for line in box.splitlines()[1:]]
+
+    def is_rule(line: str) -> bool:
+        return not line.strip("─-╰╯ ")
+
+    return " ".join(itertools.takewhile(lambda line: not is_rule(line), itertools.dropwhile(is_rule, lines)))
