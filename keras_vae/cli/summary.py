@@ -11,7 +11,7 @@ from keras_vae.data import ImageData
 from keras_vae.data.images import Split
 from keras_vae.evaluation.annealed_importance_sampling import annealed_log_marginal
 from keras_vae.evaluation.baselines import density_baselines
-from keras_vae.evaluation.decomposition import decompose, diagnose
+from keras_vae.evaluation.diagnosis import diagnose
 from keras_vae.evaluation.elbo import estimate, evaluate
 from keras_vae.evaluation.importance_sampling import LogMarginal, log_marginal
 from keras_vae.objectives import bits_per_dim
@@ -42,29 +42,33 @@ def summarize(
 
     Returns:
         `elbo`, `reconstruction_loss`, `kl`, `bits_per_dim`; `log_marginal` with its 95 % interval, bits per dim and
-        effective sample sizes; `decomposition`; `diagnosis`, sentences; `annealed`; `baselines`; `left_out`, sentences
-        that say what was not computed and why. Where grey targets are scored by a cross-entropy there is no ELBO and
-        no log p(x).
+        effective sample sizes; `decomposition`; `prior_fit`; `diagnosis`, sentences; `annealed`; `baselines`;
+        `left_out`, sentences that say what was not computed and why. Where grey targets are scored by a cross-entropy
+        there is no ELBO and no log p(x).
     """
     test = data.test
     estimates = {name: value._asdict() for name, value in evaluate(vae, test, num_samples=10, seed=seed).items()}
     importance = log_marginal(vae, test, num_samples, seed) if vae.is_normalized else None
-    parts = decompose(vae, test, seed=seed)
+    report = diagnose(vae, test, seed=seed)
+    parts, fit = report.parts, report.prior_fit
     summary: dict[str, Any] = {
         "test_images": test.num_examples,
         "seed": seed,
         **estimates,
         "decomposition": {
             "reconstruction_loss": parts.reconstruction_loss._asdict(),
-            "mutual_information": parts.mutual_information._asdict(),
+            "mutual_information_lower": parts.mutual_information_lower._asdict(),
+            "mutual_information_upper": parts.mutual_information_upper._asdict(),
             "mutual_information_at_most": math.log(test.num_examples),
-            "marginal_kl": parts.marginal_kl._asdict(),
+            "marginal_kl_lower": parts.marginal_kl_lower._asdict(),
+            "marginal_kl_upper": parts.marginal_kl_upper._asdict(),
             "active_units": parts.active_units,
             "latent_dim": len(parts.variance_of_means),
             "variance_of_means": parts.variance_of_means.tolist(),
             "kl_per_dimension": parts.kl_per_dimension.tolist(),
         },
-        "diagnosis": diagnose(parts),
+        "prior_fit": fit and {"verdict": fit.verdict, "classifier": fit.classifier._asdict(), "mmd": fit.mmd._asdict()},
+        "diagnosis": [finding.sentence for finding in report.findings],
         "left_out": [],
     }
     if importance is None:
@@ -149,8 +153,9 @@ def format_summary(summary: dict[str, Any]) -> str:
             line("cross-entropy", parts["reconstruction_loss"]),
         ]
     lines += [
-        line("mutual information I(x; z)", parts["mutual_information"]),
-        line("KL(aggregate posterior, prior)", parts["marginal_kl"]),
+        line("mutual information I(x; z) >=", parts["mutual_information_lower"]),
+        line("KL(aggregate posterior, prior) >=", parts["marginal_kl_lower"]),
+        line("KL(aggregate posterior, prior) <=", parts["marginal_kl_upper"]),
         f"  {'active units':34s}{parts['active_units']:7d} of {parts['latent_dim']}",
     ]
     if "annealed" in summary:

@@ -10,7 +10,7 @@ from tensorflow_probability import distributions as tfd
 from keras_vae.distributions.distribution_tensor import as_distribution
 from keras_vae.distributions.kl import closed_form_kl, monte_carlo_kl
 
-__all__ = ["as_latents", "as_tuples", "entropy", "kl_by_latent", "latent_names", "latent_shape", "log_prob"]
+__all__ = ["as_latents", "as_tuples", "entries", "entropy", "kl_by_latent", "latent_names", "latent_shape", "log_prob"]
 
 
 def as_latents(outputs: Any) -> Any:
@@ -27,6 +27,17 @@ def as_tuples(structure: Any) -> Any:
     if isinstance(structure, list | tuple):
         return tuple(as_tuples(part) for part in structure)
     return {name: as_tuples(part) for name, part in structure.items()} if isinstance(structure, dict) else structure
+
+
+def entries(values: Any) -> tf.Tensor:
+    """Return tensors [B, ...], one for each latent, as one of all their entries, [B, D].
+
+    Example:
+
+    >>> entries((tf.zeros([3, 2]), tf.zeros([3, 2, 2]))).shape.as_list()
+    [3, 6]
+    """
+    return tf.concat([tf.reshape(part, [tf.shape(part)[0], -1]) for part in tf.nest.flatten(values)], axis=1)
 
 
 def latent_names(structure: Any) -> list[str]:

@@ -1,28 +1,38 @@
 """Evaluation: whole splits, fixed seeds, standard errors.
 
-`keras_vae.evaluation.baselines` is imported when it is asked for, as scikit-learn is slow to import.
+What needs scikit-learn, which is slow to import, is imported when it is asked for.
 """
 
 import importlib
 from typing import Any
 
 from keras_vae.evaluation.annealed_importance_sampling import AnnealedLogMarginal, annealed_log_marginal
-from keras_vae.evaluation.decomposition import Decomposition, decompose, diagnose
+from keras_vae.evaluation.decomposition import Decomposition, decompose
+from keras_vae.evaluation.diagnosis import Diagnosis, Finding, PriorFit, diagnose, prior_fit
 from keras_vae.evaluation.elbo import Estimate, estimate, evaluate
 from keras_vae.evaluation.importance_sampling import LogMarginal, log_importance_weights, log_marginal
+from keras_vae.evaluation.two_sample import AUC, MMD, classifier_test, mmd_test
 
 __all__ = [
+    "AUC",
+    "MMD",
     "AnnealedLogMarginal",
     "Decomposition",
+    "Diagnosis",
     "Estimate",
+    "Finding",
     "LogMarginal",
+    "PriorFit",
     "annealed_log_marginal",
+    "classifier_test",
     "decompose",
     "diagnose",
     "estimate",
     "evaluate",
     "log_importance_weights",
     "log_marginal",
+    "mmd_test",
+    "prior_fit",
 ]
 
 

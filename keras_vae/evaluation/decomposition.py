@@ -1,4 +1,4 @@
-"""What the ELBO is made of over a data set, and what that says of the latent space."""
+"""What the ELBO is made of over a data set."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import tensorflow as tf
+from scipy.special import logsumexp
 
 from keras_vae import random
 from keras_vae.data.images import as_batches
@@ -17,33 +18,39 @@ from keras_vae.evaluation.progress import progress
 from keras_vae.protocols import Batch, LatentVariableModel, as_batch
 from keras_vae.random import Noise, Stream
 
-__all__ = ["Decomposition", "decompose", "diagnose"]
+__all__ = ["Decomposition", "decompose"]
 
 _ACTIVE_VARIANCE = 0.01  # Burda et al. (2016), App. C
-_DRAWS_AT_ONCE = 100
-_FEWEST_EXAMPLES = 50  # a variance over 50 normal values has a relative standard error of 20 %
+_DENSITIES_AT_ONCE = 2_500_000
 
 
 class Decomposition(NamedTuple):
     """elbo = -reconstruction_loss - mutual_information - marginal_kl, in nats per example.
 
+    N examples bound both terms of the KL from two sides. The bounds hold for the mean over data sets. The lower bound
+    of one term and the upper bound of the other add up to the KL.
+
     Attributes:
         reconstruction_loss: -E_q log p(x|z).
-        mutual_information: I(x; z) under q(z|x) and the data. Its estimate cannot exceed log N.
-        marginal_kl: KL(q(z), p(z)) of the aggregate posterior q(z) = mean_n q(z|x_n): above 0 the prior draws z
-            that no x has (holes), or misses some that x have.
+        mutual_information_lower: Lower bound of I(x; z) under q(z|x) and the data. It cannot exceed log N.
+        mutual_information_upper: Upper bound of I(x; z).
+        marginal_kl_lower: Lower bound of KL(q(z), p(z)), of the aggregate posterior q(z) = E_x q(z|x). Above 0, the
+            prior draws z that no x has (holes), or misses some that x have.
+        marginal_kl_upper: Upper bound of KL(q(z), p(z)).
         variance_of_means: [D], of the posterior's means over the data set: a dimension with less than 0.01 is
             inactive.
         kl_per_dimension: [D], mean over the data set; empty unless posterior and prior are diagonal normals.
-        num_examples: N.
+        draws: [N, D], one z of each posterior: draws of the aggregate posterior.
     """
 
     reconstruction_loss: Estimate
-    mutual_information: Estimate
-    marginal_kl: Estimate
+    mutual_information_lower: Estimate
+    mutual_information_upper: Estimate
+    marginal_kl_lower: Estimate
+    marginal_kl_upper: Estimate
     variance_of_means: np.ndarray
     kl_per_dimension: np.ndarray
-    num_examples: int
+    draws: np.ndarray
 
     @property
     def active_units(self) -> int:
@@ -56,9 +63,13 @@ def decompose(vae: LatentVariableModel, data: Any, batch_size: int = 500, seed: 
 
         mean_n KL(q(z|x_n), p(z)) = I(x; z) + KL(q(z), p(z))
 
-    Both are estimated from one draw z_n of each posterior, with q(z_n) summed over all N posteriors, in N^2
-    evaluations of bounded memory. (Of an inverse autoregressive flow each takes D passes through its networks: give it
-    some hundred examples.)
+    Both are estimated from one draw z_n of each posterior. The density q(z_n) of the aggregate posterior is the mean
+    of q(z_n|x_m) over m, in N^2 evaluations of bounded memory. Over all m it is too large where N is small, as
+    m = n is among them: KL(q(z), p(z)) is then an upper bound. Over m != n it is unbiased, and its logarithm too small
+    (Jensen): a lower bound. Where posteriors hardly overlap, as in many dimensions, the two bounds are far apart.
+
+    The standard errors count that each x_m takes part in every q(z_n) (the infinitesimal jackknife). Of an inverse
+    autoregressive flow each q(z_n|x_m) takes D passes through its networks: give it some hundred examples.
 
     Args:
         vae: built model.
@@ -76,17 +87,19 @@ def decompose(vae: LatentVariableModel, data: Any, batch_size: int = 500, seed: 
 
     >>> vae = kv.VAE.for_images((4, 4, 1), latent_dim=2, seed=0)
     >>> parts = decompose(vae, np.random.default_rng(0).integers(0, 2, [50, 4, 4, 1]))
-    >>> parts.mutual_information.mean <= math.log(50), len(parts.kl_per_dimension)
+    >>> parts.marginal_kl_lower.mean <= parts.marginal_kl_upper.mean, len(parts.kl_per_dimension)
     (True, 2)
 
     References:
         Hoffman & Johnson (2016), "ELBO surgery: yet another way to carve up the variational evidence lower
-        bound", Eq. 8. Burda et al. (2016), "Importance Weighted Autoencoders", App. C (active units).
+        bound", Eq. 8. Poole et al. (2019), "On variational bounds of mutual information", Sec. 2.5 (both bounds).
+        Burda et al. (2016), "Importance Weighted Autoencoders", App. C (active units). Efron & Stein (1981), "The
+        jackknife estimate of variance".
     """
     seed = random.as_seed(seed)
     batches = as_batches(data, batch_size, seed, training=False)
     draw = vae.compiled_function("decompose: draw", lambda: _draw(vae))
-    add_posteriors = vae.compiled_function("decompose: add_posteriors", lambda: _add_posteriors(vae))
+    log_posteriors = vae.compiled_function("decompose: log_posteriors", lambda: _log_posteriors(vae))
 
     drawn = [
         draw(vae.check(as_batch(batch).x), seed, tf.constant(step * batches.batch_size))
@@ -97,94 +110,71 @@ def decompose(vae: LatentVariableModel, data: Any, batch_size: int = 500, seed: 
         for structures in zip(*drawn, strict=True)
     )
     num_examples = len(values["log_q"])
-    log_sums = []
-    chunks = np.array_split(np.arange(num_examples), -(-num_examples // _DRAWS_AT_ONCE))
+    log_sums: tuple[list[np.ndarray], list[np.ndarray]] = ([], [])  # with and without m = n
+    shares = np.zeros([2, num_examples])
+    chunks = np.array_split(np.arange(num_examples), -(-(num_examples**2) // _DENSITIES_AT_ONCE))
     for rows in progress(chunks, len(chunks), "aggregate posterior"):
         some = tf.nest.map_structure(lambda part, rows=rows: tf.constant(part[rows]), z)
-        log_sum = tf.fill([len(rows)], tf.constant(-math.inf, values["log_q"].dtype))
-        for batch in batches.epoch(0):
-            log_sum = add_posteriors(log_sum, as_batch(batch).x, some)
-        log_sums.append(log_sum.numpy())
-    log_marginal_q = np.concatenate(log_sums).astype(np.float64) - math.log(num_examples)
+        of_batches = [log_posteriors(as_batch(batch).x, some).numpy() for batch in batches.epoch(0)]
+        log_densities = np.concatenate(of_batches, axis=1).astype(np.float64)  # [C, N], log q(z_n|x_m)
+        for i in range(2):
+            log_sums[i].append(logsumexp(log_densities, axis=1))
+            shares[i] += _shares(log_densities, log_sums[i][-1])
+            log_densities[np.arange(len(rows)), rows] = -math.inf
+
+    with_own = np.concatenate(log_sums[0]) - math.log(num_examples)
+    without_own = np.concatenate(log_sums[1]) - math.log(max(num_examples - 1, 1))
+
+    def bound(values: np.ndarray, share: np.ndarray, sign: int) -> Estimate:
+        """Return the mean, with the standard error of what each example does to it."""
+        with np.errstate(invalid="ignore"):  # an infinite bound has no error
+            return Estimate(float(values.mean()), estimate(values + sign * share).standard_error)
+
+    log_q, log_p = values["log_q"].astype(np.float64), values["log_p"].astype(np.float64)
     return Decomposition(
         reconstruction_loss=estimate(-values["log_likelihood"].astype(np.float64)),
-        mutual_information=estimate(values["log_q"] - log_marginal_q),
-        marginal_kl=estimate(log_marginal_q - values["log_p"]),
+        mutual_information_lower=bound(log_q - with_own, shares[0], -1),
+        mutual_information_upper=bound(log_q - without_own, shares[1], -1),
+        marginal_kl_lower=bound(without_own - log_p, shares[1], +1),
+        marginal_kl_upper=bound(with_own - log_p, shares[0], +1),
         variance_of_means=values["mean"].astype(np.float64).var(axis=0),
         kl_per_dimension=values["kl"].astype(np.float64).mean(axis=0),
-        num_examples=num_examples,
+        draws=values["draws"],
     )
+
+
+def _shares(log_q: np.ndarray, log_sum: np.ndarray) -> np.ndarray:
+    """Return the share of each x_m in the aggregate density at z_n, summed over n: [N], of log q(z_n|x_m) [C, N]."""
+    with np.errstate(invalid="ignore"):  # a z that no other x can have: the bound is infinite, and has no error
+        return np.exp(log_q - log_sum[:, None]).sum(axis=0)
 
 
 def _draw(vae: LatentVariableModel) -> Callable:
     """Return a compiled function of x, seed and first row: one draw of each posterior, scored, and the draws."""
 
-    def entries(values: Any) -> tf.Tensor:
-        """Return a tensor [B, ...] for each latent as one of all entries, [B, D]."""
-        return tf.concat([tf.reshape(part, [tf.shape(part)[0], -1]) for part in tf.nest.flatten(values)], axis=1)
-
     @tf.function(autograph=False, reduce_retracing=True)
     def draw(x: tf.Tensor, seed: tf.Tensor, first_row: tf.Tensor) -> tuple[dict[str, tf.Tensor], Any]:
         draws = vae.draw(Batch(x), 1, Noise(seed, first_row).of(Stream.EVALUATION))
+        z = tf.nest.map_structure(lambda part: part[0], draws.z)
         means = random.mean_of(draws.posterior)
         divides = all(kl.shape.rank > 1 for kl in draws.kl.values())
         values = {
             "log_likelihood": draws.log_likelihood[0],
             "log_q": draws.log_posterior[0],
             "log_p": draws.log_prior[0],
-            "mean": entries(means),
-            "kl": entries(draws.kl) if divides else tf.zeros([tf.shape(x)[0], 0], draws.log_prior.dtype),
+            "draws": latents.entries(z),
+            "mean": latents.entries(means),
+            "kl": latents.entries(draws.kl) if divides else tf.zeros([tf.shape(x)[0], 0], draws.log_prior.dtype),
         }
-        return values, tf.nest.map_structure(lambda part: part[0], draws.z)
+        return values, z
 
     return draw
 
 
-def _add_posteriors(vae: LatentVariableModel) -> Callable:
+def _log_posteriors(vae: LatentVariableModel) -> Callable:
     @tf.function(autograph=False, reduce_retracing=True)
-    def add_posteriors(log_sum: tf.Tensor, x: tf.Tensor, z: Any) -> tf.Tensor:
-        """Return log(exp(log_sum) + sum_m q(z|x_m)) for z [C, *latent] and the examples x_m."""
-        log_q = latents.log_prob(vae.encode(x), tf.nest.map_structure(lambda part: part[:, None], z))
-        return tf.reduce_logsumexp(tf.stack([log_sum, tf.reduce_logsumexp(log_q, axis=1)]), axis=0)
+    def log_posteriors(x: tf.Tensor, z: Any) -> tf.Tensor:
+        """Return log q(z|x_m), [C, B], for z [C, *latent] and the examples x_m [B, *event]."""
+        return latents.log_prob(vae.encode(x), tf.nest.map_structure(lambda part: part[:, None], z))
 
-    return add_posteriors
-
-
-def diagnose(parts: Decomposition) -> list[str]:
-    """Return a sentence with its remedy for each thing that is wrong with the latent space; none if all is well.
-
-    Fewer than 50 examples do not say how the posterior's means vary: then one sentence says so. The mutual information
-    of N examples is estimated as log N at most. Where it comes near to that, within log 2, the estimate of
-    KL(q(z), p(z)) is no more than an upper bound, and does not show that the prior has holes.
-    """
-    if parts.num_examples < _FEWEST_EXAMPLES:
-        return [
-            f"Whether z depends on x, and whether the prior fits, cannot be told with N={parts.num_examples} examples: "
-            f"decompose the ELBO over {_FEWEST_EXAMPLES} examples or more."
-        ]
-    sentences = []
-    latent_dim, active = len(parts.variance_of_means), parts.active_units
-    if active == 0:
-        sentences.append(
-            "Posterior collapse: no dimension of z depends on x. Let the weight of the KL grow from 0 "
-            "(keras.optimizers.schedules.PolynomialDecay as beta), give it free bits (keras_vae.objectives.FreeBits; "
-            'per="total" where the posterior is no diagonal normal), or take a weaker decoder.'
-        )
-    elif active < latent_dim:
-        sentences.append(
-            f"{latent_dim - active} of {latent_dim} dimensions of z do not depend on x: they cost little and give "
-            "nothing. A smaller latent_dim does as well; a KL weight that grows from 0, or free bits, may use them."
-        )
-    information = parts.mutual_information.mean
-    if parts.marginal_kl.mean > 1 + 0.2 * information and information > math.log(parts.num_examples / 2):
-        sentences.append(
-            f"Whether the prior fits cannot be told with N={parts.num_examples:,} examples, whose mutual information "
-            f"is log N = {math.log(parts.num_examples):.1f} nats at most: the aggregate posterior is "
-            f"{parts.marginal_kl.mean:.1f} nats or less from the prior."
-        )
-    elif parts.marginal_kl.mean > 1 + 0.2 * information:
-        sentences.append(
-            f"The aggregate posterior is {parts.marginal_kl.mean:.1f} nats from the prior: the prior has holes, and "
-            "samples of it may look worse than reconstructions. A learned prior fits it better."
-        )
-    return sentences
+    return log_posteriors
