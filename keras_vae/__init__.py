@@ -25,7 +25,7 @@ from keras_vae import (
     saving,
     training,
 )
-from keras_vae.models import VAE
+from keras_vae.models import VAE, fit_prior
 
 __version__ = "0.1.0"
 
@@ -33,6 +33,7 @@ __all__ = [
     "VAE",
     "data",
     "evaluation",
+    "fit_prior",
     "layers",
     "likelihoods",
     "losses",

@@ -9,7 +9,7 @@ from typing import Any
 from keras_vae.evaluation.annealed_importance_sampling import AnnealedLogMarginal, annealed_log_marginal
 from keras_vae.evaluation.decomposition import Decomposition, decompose
 from keras_vae.evaluation.diagnosis import Diagnosis, Finding, PriorFit, diagnose, prior_fit
-from keras_vae.evaluation.elbo import Estimate, estimate, evaluate
+from keras_vae.evaluation.elbo import Estimate, elbo_gain, estimate, evaluate
 from keras_vae.evaluation.importance_sampling import LogMarginal, log_importance_weights, log_marginal
 from keras_vae.evaluation.two_sample import AUC, MMD, classifier_test, mmd_test
 
@@ -27,6 +27,7 @@ __all__ = [
     "classifier_test",
     "decompose",
     "diagnose",
+    "elbo_gain",
     "estimate",
     "evaluate",
     "log_importance_weights",

@@ -233,7 +233,9 @@ class VAE(ObjectiveModel):
         inputs = getattr(self.encoder, "inputs", None)
         self.dtype_of_x = tf.as_dtype(inputs[0].dtype if inputs else self.variable_dtype)
         self.event_shape = event_shape
-        q_z, p_z = self.encode(tf.zeros([1, *event_shape], self.dtype_of_x)), self.prior_distribution()
+        q_z = self.encode(tf.zeros([1, *event_shape], self.dtype_of_x))
+        self.prior.lend(self.encode, event_shape)
+        p_z = self.prior_distribution()
         self.latent_shape = latents.latent_shape(p_z)
         posteriors = tf.nest.flatten(q_z)
         self._has_parts = tf.nest.is_nested(p_z)
@@ -253,6 +255,33 @@ class VAE(ObjectiveModel):
         self.is_normalized = is_normalized(p_x)
         self.latent_dim = sum(p.event_shape.num_elements() for p in tf.nest.flatten(p_z))
         self.built = True
+
+    def with_prior(self, prior: Prior) -> VAE:
+        """Return a new model with another prior, which shares encoder, decoder and objective with this one.
+
+        A subclass whose constructor takes other arguments than that of `VAE` overrides this.
+
+        Args:
+            prior: A `keras_vae.priors.Prior` of the same event shape.
+
+        Example:
+
+        >>> vae = VAE.for_vectors((4,), latent_dim=2)
+        >>> other = vae.with_prior(kv.priors.MixtureOfNormals(2))
+        >>> other.encoder is vae.encoder, type(other.prior).__name__
+        (True, 'MixtureOfNormals')
+        """
+        model = type(self)(
+            self.encoder,
+            self.decoder,
+            prior,
+            self.objective,
+            self.seed,
+            self.dequantized_levels,
+            dtype=self.dtype_policy,
+        )
+        model.step.assign(self.step)  # no noise comes twice if it is trained
+        return model
 
     # The three distributions, and what follows from them.
 

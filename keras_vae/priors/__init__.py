@@ -1,7 +1,9 @@
 """Priors p(z) as Keras layers without input."""
 
+from keras_vae.priors.mixture_of_normals import MixtureOfNormals
 from keras_vae.priors.prior import Prior
 from keras_vae.priors.standard_normal import StandardNormal
 from keras_vae.priors.table import PRIORS, get
+from keras_vae.priors.vamp_prior import VampPrior
 
-__all__ = ["PRIORS", "Prior", "StandardNormal", "get"]
+__all__ = ["PRIORS", "MixtureOfNormals", "Prior", "StandardNormal", "VampPrior", "get"]

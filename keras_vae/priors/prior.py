@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import keras
@@ -95,6 +96,19 @@ class Prior(keras.layers.Layer):
                     f"tfd.Independent. Received: batch_shape={part.batch_shape}, event_shape={part.event_shape}"
                 )
         return p_z
+
+    @classmethod
+    def for_latent_dim(cls, latent_dim: int) -> Prior:
+        """Return the prior of vectors z [D] whose other arguments have their defaults; for priors given by name."""
+        return cls(latent_dim=latent_dim)
+
+    def lend(self, encode: Callable[..., Any], event_shape: Sequence[int]) -> None:
+        """Take what a model lends when it is built: most priors need nothing of it.
+
+        Args:
+            encode: Function from x [B, *event] and `training` to the posterior q(z|x), that of the model.
+            event_shape: Integers, the shape of one x.
+        """
 
     def add_weight(self, *args: Any, **kwargs: Any) -> keras.Variable:
         """Create a weight as `keras.layers.Layer.add_weight` does, which mixed precision does not cast."""

@@ -3,12 +3,18 @@
 from __future__ import annotations
 
 from keras_vae.names import look_up
+from keras_vae.priors.mixture_of_normals import MixtureOfNormals
 from keras_vae.priors.prior import Prior
 from keras_vae.priors.standard_normal import StandardNormal
+from keras_vae.priors.vamp_prior import VampPrior
 
 __all__ = ["PRIORS", "get"]
 
-PRIORS = {"standard-normal": StandardNormal}
+PRIORS: dict[str, type[Prior]] = {
+    "mixture": MixtureOfNormals,
+    "standard-normal": StandardNormal,
+    "vamp-prior": VampPrior,
+}
 
 
 def get(prior: str | Prior, latent_dim: int) -> Prior:
@@ -27,4 +33,4 @@ def get(prior: str | Prior, latent_dim: int) -> Prior:
     [20]
     """
     part = look_up("prior", prior, PRIORS, Prior)
-    return part(latent_dim) if isinstance(prior, str) else part
+    return part.for_latent_dim(latent_dim) if isinstance(prior, str) else part

@@ -215,6 +215,12 @@ def _(distribution: Any, noise: _NoiseOfDraws) -> tf.Tensor:
         return _draw.dispatch(object)(distribution, noise)
     probs = distribution.mixture_distribution.probs_parameter()
     u = noise(uniform, _full_shape(distribution)[: batch.rank], probs.dtype)
+    if batch.rank == 0 and isinstance(components, tfd.MultivariateNormalDiag):  # a prior may have many components
+        index, eps = (
+            _inverse_cdf(probs, u, tf.int32),
+            noise.of(Stream.COMPONENTS)(normal, components.event_shape.as_list(), components.dtype),
+        )
+        return tf.gather(components.mean(), index) + tf.gather(components.stddev(), index) * eps
     x = _draw(components, noise.of(Stream.COMPONENTS))
     return tf.gather(x, _inverse_cdf(probs, u, tf.int32), axis=batch.rank + 1, batch_dims=batch.rank + 1)
 

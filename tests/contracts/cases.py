@@ -19,6 +19,7 @@ from tensorflow_probability import bijectors as tfb
 from tensorflow_probability import distributions as tfd
 
 from keras_vae import layers, losses, priors, random
+from keras_vae.distributions import latents
 from tests.contracts import functions
 
 EPS = np.finfo("float64").eps
@@ -472,9 +473,21 @@ LOSSES: dict[str, Callable[[], keras.losses.Loss]] = {
     "NegativeLogLikelihood": lambda: losses.NegativeLogLikelihood(reduction="sum", name="nll", dtype="float64"),
 }
 
+
+def lent(prior: priors.Prior) -> priors.Prior:
+    """Return the prior of a model of x [4] and z [3]: the model lends it an encoder."""
+    encoder = keras.Sequential(
+        [keras.Input((4,)), keras.layers.Dense(6, kernel_initializer="ones"), layers.MultivariateNormalDiag(3)]
+    )
+    prior.lend(lambda x, training: latents.as_latents(encoder(x, training=training)), (4,))
+    return prior
+
+
 # Priors over z [3], made with other arguments than their defaults; and one from outside of the package.
 PRIORS: dict[str, Callable[[], priors.Prior]] = {
+    "MixtureOfNormals": lambda: priors.MixtureOfNormals(3, num_components=4),
     "StandardNormal": lambda: priors.StandardNormal(3),
+    "VampPrior": lambda: lent(priors.VampPrior(num_components=4)),
 }
 USER_PRIORS: dict[str, Callable[[], priors.Prior]] = {
     "LearnedNormal": lambda: functions.LearnedNormal(3, initial_scale=2.0),
