@@ -1,11 +1,13 @@
-"""Counts in arguments: one check, and one error, for every door."""
+"""What arguments must be: one check, and one error, for every door."""
 
 from __future__ import annotations
 
 import operator
 from typing import Any
 
-__all__ = ["check_counts", "check_optional_counts"]
+import numpy as np
+
+__all__ = ["check_counts", "check_not_masked", "check_numbers", "check_optional_counts"]
 
 
 def check_counts(least: int = 1, **counts: Any) -> None:
@@ -36,6 +38,45 @@ def check_counts(least: int = 1, **counts: Any) -> None:
 def check_optional_counts(least: int = 1, **counts: Any) -> None:
     """Do the same for counts that may be None, which stands for a default."""
     check_counts(least, **{name: value for name, value in counts.items() if value is not None})
+
+
+def check_numbers(positive: bool = True, **numbers: Any) -> None:
+    """Raise unless every number is finite, and above 0 or, where `positive` is False, 0 or more.
+
+    Args:
+        positive: Bool, whether 0 is refused. True.
+        **numbers: The values, by the names of their arguments.
+
+    Raises:
+        ValueError: if a value is not a number (of Python, NumPy or an eager tensor), or is out of range.
+
+    Example:
+
+    >>> check_numbers(step_size=0.5, scale=np.float32(2))
+    >>> check_numbers(step_size="0.5")
+    Traceback (most recent call last):
+    ValueError: `step_size` must be a finite number above 0. Received: step_size='0.5'
+    """
+    for name, value in numbers.items():
+        number = None if isinstance(value, list | tuple) else np.asarray(value)
+        is_number = number is not None and number.ndim == 0 and number.dtype.kind in "iuf" and np.isfinite(number)
+        if not is_number or value < 0 or (positive and value == 0):
+            bounds = "above 0" if positive else "that is 0 or more"
+            raise ValueError(f"`{name}` must be a finite number {bounds}. Received: {name}={value!r}")
+
+
+def check_not_masked(**arrays: Any) -> None:
+    """Raise if an array has masked entries, which TensorFlow would take for data.
+
+    Args:
+        **arrays: The arrays, by the names of their arguments.
+    """
+    for name, value in arrays.items():
+        if np.ma.is_masked(value):
+            raise ValueError(
+                "Masked entries would be taken for data: fill them, or drop their rows. "
+                f"Received: {name}, a masked array with {np.ma.count_masked(value)} masked entries"
+            )
 
 
 def _as_int(value: Any) -> int | None:

@@ -15,10 +15,10 @@ from keras_vae.data.images import as_batches
 from keras_vae.distributions import latents
 from keras_vae.distributions.sets import REAL, UNKNOWN
 from keras_vae.distributions.support import family_name, support_of
+from keras_vae.evaluation.examples import checked_examples
 from keras_vae.evaluation.hamiltonian import hamiltonian_transition
 from keras_vae.evaluation.importance_sampling import LogMarginal, check_normalized
-from keras_vae.evaluation.progress import progress
-from keras_vae.protocols import LatentVariableModel, as_batch
+from keras_vae.protocols import LatentVariableModel
 from keras_vae.random import Noise, Stream
 
 __all__ = ["AnnealedLogMarginal", "annealed_log_marginal"]
@@ -93,10 +93,7 @@ def annealed_log_marginal(
 
     key = ("annealed_log_marginal", num_chains, num_steps, step_size, num_leapfrog_steps)
     anneal = vae.compiled_function(key, lambda: _anneal(vae, *key[1:]))
-    results = [
-        anneal(vae.check(as_batch(batch).x), seed, tf.constant(step * batches.batch_size))
-        for step, batch in enumerate(progress(batches.epoch(0), batches.steps_per_epoch, "annealing"))
-    ]
+    results = [anneal(x, seed, first_row) for first_row, x in checked_examples(vae, batches, "annealing")]
     log_sum, log_sum_of_squares = np.concatenate([sums for sums, _ in results], axis=1).astype(np.float64)
     sizes = [sums.shape[1] for sums, _ in results]
     acceptance = float(np.average([float(accepted) for _, accepted in results], weights=sizes))

@@ -12,7 +12,7 @@ import tensorflow as tf
 from tensorflow_probability import distributions as tfd
 
 from keras_vae import likelihoods, networks, priors, random
-from keras_vae.arguments import check_counts
+from keras_vae.arguments import check_counts, check_not_masked
 from keras_vae.distributions import latents
 from keras_vae.distributions.batch_reshape import BatchReshape
 from keras_vae.distributions.entries import weighted_log_prob
@@ -386,6 +386,7 @@ class VAE(ObjectiveModel):
             ValueError: if x has another shape than [B, *event_shape], or entries outside of the likelihood's support.
             tf.errors.InvalidArgumentError: instead, where a graph meets such entries; XLA leaves the check out.
         """
+        check_not_masked(x=x)
         x = tf.convert_to_tensor(x)
         if not self.built:
             self.build(x.shape)
