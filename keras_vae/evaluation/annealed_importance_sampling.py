@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
@@ -10,7 +9,7 @@ import numpy as np
 import tensorflow as tf
 
 from keras_vae import random
-from keras_vae.arguments import check_counts
+from keras_vae.arguments import check_counts, check_numbers
 from keras_vae.data.images import as_batches
 from keras_vae.distributions import latents
 from keras_vae.distributions.sets import REAL, UNKNOWN
@@ -78,8 +77,7 @@ def annealed_log_marginal(
         Analysis of Decoder-Based Generative Models".
     """
     check_counts(num_chains=num_chains, num_steps=num_steps, num_leapfrog_steps=num_leapfrog_steps)
-    if not 0 < step_size < math.inf:
-        raise ValueError(f"`step_size` must be positive. Received: step_size={step_size!r}")
+    check_numbers(step_size=step_size)
     check_normalized(vae)
     for part in tf.nest.flatten(vae.prior_distribution()):
         support = support_of(part)
@@ -91,7 +89,7 @@ def annealed_log_marginal(
     seed = random.as_seed(seed)
     batches = as_batches(data, batch_size, seed, training=False)
 
-    key = ("annealed_log_marginal", num_chains, num_steps, step_size, num_leapfrog_steps)
+    key = ("annealed_log_marginal", num_chains, num_steps, float(step_size), num_leapfrog_steps)
     anneal = vae.compiled_function(key, lambda: _anneal(vae, *key[1:]))
     results = [anneal(x, seed, first_row) for first_row, x in checked_examples(vae, batches, "annealing")]
     log_sum, log_sum_of_squares = np.concatenate([sums for sums, _ in results], axis=1).astype(np.float64)
