@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import operator
+import os
 from typing import Any
 
 import numpy as np
 import tensorflow as tf
 
-__all__ = ["check_counts", "check_not_masked", "check_numbers", "check_optional_counts", "sizes_of"]
+__all__ = ["check_counts", "check_not_masked", "check_numbers", "check_optional_counts", "check_paths", "sizes_of"]
 
 
 def check_counts(least: int = 1, **counts: Any) -> None:
@@ -97,6 +98,17 @@ def check_numbers(positive: bool = True, **numbers: Any) -> None:
             raise ValueError(f"`{name}` must be a number, {bounds}. Received: {name}={value!r}")
         if not np.isfinite(array) or array < 0 or (positive and array == 0):
             raise ValueError(f"`{name}` must be {bounds}. Received: {name}={value!r}")
+
+
+def check_paths(**paths: Any) -> None:
+    """Raise unless every value is a path that is not empty; an empty one would stand for the present folder.
+
+    Args:
+        **paths: The values, by the names of their arguments.
+    """
+    for name, value in paths.items():
+        if not isinstance(value, str | os.PathLike) or value == "":
+            raise ValueError(f"`{name}` must be a path that is not empty. Received: {name}={value!r}")
 
 
 def check_not_masked(**arrays: Any) -> None:

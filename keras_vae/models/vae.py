@@ -455,7 +455,8 @@ class VAE(ObjectiveModel):
             The folder written.
 
         Raises:
-            ValueError: if the model is not built, or for another format or signature.
+            ValueError: if the model is not built or `filepath` is not a path, or for another format or signature.
+            OSError: if the folder cannot be written.
         """
         if format != "tf_saved_model" or input_signature is not None:
             raise ValueError(
