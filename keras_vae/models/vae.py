@@ -355,13 +355,20 @@ class VAE(ObjectiveModel):
             x [num_samples, *event].
 
         Raises:
-            ValueError: if `num_samples` is not a positive integer.
+            ValueError: if `num_samples` is not a positive integer, or if so many do not fit into memory.
         """
         if tf.executing_eagerly():  # in a graph it may be a tensor
             check_counts(num_samples=num_samples)
         noise = random.as_noise(self._next_seed() if seed is None else seed)
-        p_x = self.decode(random.sample(self.prior_distribution(), num_samples, noise.of(Stream.PRIOR)))
-        return random.mean_of(p_x) if mean else random.sample(p_x, 1, noise.of(Stream.OBSERVATIONS))[0]
+        try:
+            p_x = self.decode(random.sample(self.prior_distribution(), num_samples, noise.of(Stream.PRIOR)))
+            return random.mean_of(p_x) if mean else random.sample(p_x, 1, noise.of(Stream.OBSERVATIONS))[0]
+        except tf.errors.ResourceExhaustedError as error:
+            raise ValueError(
+                "So many samples do not fit into memory: draw them in parts, each with "
+                "seed=keras_vae.random.as_noise(seed, first_row=number of samples before it). "
+                f"Received: num_samples={num_samples}"
+            ) from error
 
     def elbo(self, x: Any, num_samples: int = 1, seed: Any = None) -> tf.Tensor:
         """Return the ELBO of each example in nats, [B], from `num_samples` posterior draws; up is better.
