@@ -14,7 +14,7 @@ from keras_vae.data.images import as_batches
 from keras_vae.distributions import latents
 from keras_vae.distributions.sets import REAL, UNKNOWN
 from keras_vae.distributions.support import family_name, support_of
-from keras_vae.evaluation.examples import checked_examples
+from keras_vae.evaluation.examples import checked_examples, padded
 from keras_vae.evaluation.hamiltonian import hamiltonian_transition
 from keras_vae.evaluation.importance_sampling import LogMarginal, check_normalized
 from keras_vae.protocols import LatentVariableModel
@@ -91,20 +91,22 @@ def annealed_log_marginal(
 
     key = ("annealed_log_marginal", num_chains, num_steps, float(step_size), num_leapfrog_steps)
     anneal = vae.compiled_function(key, lambda: _anneal(vae, *key[1:]))
-    results = [anneal(x, seed, first_row) for first_row, x in checked_examples(vae, batches, "annealing")]
-    log_sum, log_sum_of_squares = np.concatenate([sums for sums, _ in results], axis=1).astype(np.float64)
-    sizes = [sums.shape[1] for sums, _ in results]
-    acceptance = float(np.average([float(accepted) for _, accepted in results], weights=sizes))
-    return AnnealedLogMarginal(LogMarginal.of_log_sums(log_sum, log_sum_of_squares, num_chains), acceptance)
+    results = [
+        anneal(padded(x, batches), seed, first_row).numpy()[:, : len(x)]
+        for first_row, x in checked_examples(vae, batches, "annealing")
+    ]
+    log_sum, log_sum_of_squares, accepted = np.concatenate(results, axis=1).astype(np.float64)
+    estimate = LogMarginal.of_log_sums(log_sum, log_sum_of_squares, num_chains)
+    return AnnealedLogMarginal(estimate, float(accepted.mean()))
 
 
 def _anneal(
     vae: LatentVariableModel, num_chains: int, num_steps: int, step_size: float, num_leapfrog_steps: int
 ) -> Callable:
-    """Return a compiled function of x, seed and first row: log sum w, log sum w^2 and the acceptance rate."""
+    """Return a compiled function of x, seed and first row: log sum w, log sum w^2 and the acceptance rates, [3, B]."""
 
     @tf.function(autograph=False, jit_compile=vae.uses_xla())
-    def anneal(x: tf.Tensor, seed: tf.Tensor, first_row: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+    def anneal(x: tf.Tensor, seed: tf.Tensor, first_row: tf.Tensor) -> tf.Tensor:
         q_z, p_z, noise = vae.encode(x), vae.prior_distribution(), Noise(seed, first_row)
         steps = tf.nest.map_structure(lambda stddev: tf.cast(step_size, stddev.dtype) * stddev, random.stddev_of(q_z))
 
@@ -121,12 +123,12 @@ def _anneal(
                 num_leapfrog_steps,
                 noise.of(Stream.TRANSITIONS, t),
             )
-            return t + 1, z, log_w, accepted + tf.reduce_mean(tf.cast(is_accepted, log_w.dtype)) / num_steps
+            return t + 1, z, log_w, accepted + tf.reduce_mean(tf.cast(is_accepted, log_w.dtype), 0) / num_steps
 
         z = random.sample(q_z, num_chains, noise.of(Stream.POSTERIOR))
         log_w = tf.zeros([num_chains, tf.shape(x)[0]], tf.nest.flatten(z)[0].dtype)
-        start = (tf.zeros([], tf.int32), z, log_w, tf.zeros([], log_w.dtype))
+        start = (tf.zeros([], tf.int32), z, log_w, tf.zeros_like(log_w[0]))
         _, _, log_w, accepted = tf.while_loop(lambda t, *_: t < num_steps, step, start)
-        return tf.stack([tf.reduce_logsumexp(log_w, 0), tf.reduce_logsumexp(2 * log_w, 0)]), accepted
+        return tf.stack([tf.reduce_logsumexp(log_w, 0), tf.reduce_logsumexp(2 * log_w, 0), accepted])
 
     return anneal

@@ -10,7 +10,7 @@ from keras_vae.data import Batches
 from keras_vae.evaluation.progress import progress
 from keras_vae.protocols import LatentVariableModel, as_batch
 
-__all__ = ["checked_examples"]
+__all__ = ["checked_examples", "padded"]
 
 
 def checked_examples(
@@ -40,3 +40,9 @@ def checked_examples(
         except ValueError as error:
             raise ValueError(f"In the batch that begins with row {first_row} of the data: {error}") from None
         yield tf.constant(first_row), x
+
+
+def padded(x: tf.Tensor, batches: Batches) -> tf.Tensor:
+    """Return the last batch of several filled up with its last row: XLA compiles anew for each number of rows."""
+    missing = batches.batch_size - len(x) if batches.steps_per_epoch > 1 else 0
+    return tf.concat([x, tf.repeat(x[-1:], missing, axis=0)], axis=0) if missing else x

@@ -16,7 +16,7 @@ from tensorflow_probability import distributions as tfd
 from keras_vae import random
 from keras_vae.arguments import check_counts
 from keras_vae.data.images import as_batches
-from keras_vae.evaluation.examples import checked_examples
+from keras_vae.evaluation.examples import checked_examples, padded
 from keras_vae.protocols import Batch, LatentVariableModel
 from keras_vae.random import Noise, Stream
 
@@ -115,7 +115,7 @@ def log_marginal(
 
     def of_batch(example: tuple[tf.Tensor, tf.Tensor]) -> np.ndarray:
         first_row, x = example
-        return log_sums(x, seed, first_row).numpy()
+        return log_sums(padded(x, batches), seed, first_row).numpy()[:, : len(x)]
 
     # One thread a core: within a batch XLA uses several for the matrix products only. A GPU is kept busy by one.
     num_threads = 1 if on_gpu else _num_cores()

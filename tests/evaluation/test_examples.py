@@ -6,6 +6,7 @@ import pytest
 import tensorflow as tf
 
 from keras_vae import evaluation
+from keras_vae.evaluation import importance_sampling
 
 X = np.ones([20, 4, 4, 1], "float32")
 WITH_GREY = X.copy()
@@ -22,6 +23,12 @@ every_evaluation = pytest.mark.parametrize("evaluate", EVALUATIONS.values(), ids
 
 def stream_of(x):
     return tf.data.Dataset.from_tensor_slices(x)
+
+
+@pytest.fixture(autouse=True)
+def _batches_of_ten_examples_in_log_marginal(monkeypatch):
+    """With 100 samples, 50 at a time, also where there is a GPU."""
+    monkeypatch.setattr(importance_sampling, "_ROWS_AT_ONCE_ON_GPU", 500)
 
 
 @pytest.fixture(scope="module")
@@ -78,6 +85,19 @@ def test_a_data_set_of_batches_is_scored_as_the_error_says(vae):
         evaluation.evaluate(vae, batched)
     single = batched.unbatch().apply(tf.data.experimental.assert_cardinality(20))
     assert evaluation.evaluate(vae, single) == evaluation.evaluate(vae, X)
+
+
+@pytest.mark.parametrize("name", ["log_marginal", "annealed"])
+def test_a_shorter_last_batch_is_scored_by_the_graph_of_the_others(vae, name, monkeypatch):
+    graphs = []
+    kept = vae.compiled_function
+    monkeypatch.setattr(vae, "compiled_function", lambda key, make: graphs.append(kept(key, make)) or graphs[-1])
+    x = (np.random.default_rng(0).random((20, 4, 4, 1)) < 0.5).astype("float32")
+    whole, part = (EVALUATIONS[name](vae, x[:n]) for n in (20, 17))
+    assert graphs[0] is graphs[1]
+    assert graphs[0].experimental_get_tracing_count() == 1
+    whole, part = (getattr(result, "estimate", result) for result in (whole, part))
+    np.testing.assert_allclose(part.log_marginal, whole.log_marginal[:17], rtol=1e-6)
 
 
 @pytest.mark.parametrize(
