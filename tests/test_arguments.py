@@ -1,12 +1,14 @@
 """Numbers that look fine and are none, and other mistakes in arguments, are refused in one sentence."""
 
+import re
+
 import numpy as np
 import pytest
 import tensorflow as tf
 
 import keras_vae as kv
 from keras_vae import evaluation
-from keras_vae.arguments import check_counts
+from keras_vae.arguments import check_counts, check_numbers, sizes_of
 
 X = np.ones([6, 4, 4, 1], "float32")
 
@@ -54,8 +56,11 @@ COUNTS = {
     ("steps_per_execution", "compile"): lambda vae, n: vae.compile(steps_per_execution=n),
     ("steps_per_execution", "train"): lambda vae, n: kv.training.train(vae, X, steps_per_execution=n),
     ("num_samples", "IWAE"): lambda vae, n: kv.objectives.IWAE(num_samples=n),
-    ("hidden", "MLP"): lambda vae, n: kv.networks.MLP((3, n)),
-    ("filters", "Conv"): lambda vae, n: kv.networks.Conv((3, n)),
+    ("context_size", "Flow"): lambda vae, n: kv.posteriors.Flow(context_size=n),
+    ("num_components", "mixture"): lambda vae, n: kv.likelihoods.QuantizedLogisticMixture(num_components=n),
+    ("latent_dim", "for_images"): lambda vae, n: kv.VAE.for_images((4, 4, 1), n, hidden=(4,)),
+    ("latent_dim", "decoder"): lambda vae, n: kv.models.make_decoder((4,), n),
+    ("period", "CyclicSchedule"): lambda vae, n: kv.objectives.CyclicSchedule(n),
 }
 
 
@@ -66,10 +71,66 @@ def test_a_count_that_is_no_positive_integer_is_refused_at_every_door(vae, name,
         COUNTS[name, door](vae, value)
 
 
-@pytest.mark.parametrize("step_size", [0.0, -0.5, float("nan"), float("inf")])
-def test_annealing_refuses_a_step_size_that_moves_nothing(vae, step_size):
-    with pytest.raises(ValueError, match="`step_size` must be positive. Received: step_size="):
-        evaluation.annealed_log_marginal(vae, X, step_size=step_size)
+POSITIVE = {
+    "step_size": lambda vae, number: evaluation.annealed_log_marginal(vae, X, step_size=number),
+    "temperature": lambda vae, number: kv.layers.RelaxedOneHotCategorical(3, number),
+    "scale": lambda vae, number: kv.layers.IndependentNormal(3, scale=number),
+}
+NOT_NEGATIVE = {
+    "beta": lambda vae, number: kv.objectives.ELBO(beta=number),
+    "free_bits": lambda vae, number: kv.objectives.FreeBits(number),
+    "weight": lambda vae, number: kv.layers.scaled_kl_divergence_fn(number),
+}
+
+
+@pytest.mark.parametrize("value", [-0.5, float("nan"), float("inf")])
+@pytest.mark.parametrize("name", [*POSITIVE, *NOT_NEGATIVE])
+def test_a_number_that_is_out_of_range_is_refused_at_every_door(vae, name, value):
+    bounds = "positive and finite" if name in POSITIVE else "finite and not negative"
+    with pytest.raises(ValueError, match=f"^`{name}` must be {bounds}. Received: {name}={value}$"):
+        (POSITIVE | NOT_NEGATIVE)[name](vae, value)
+
+
+@pytest.mark.parametrize("value", ["0.5", True, [0.5], [[1], [1, 2]], 1j, np.array([0.5])], ids=repr)
+@pytest.mark.parametrize("name", [*POSITIVE, *NOT_NEGATIVE])
+def test_what_is_no_number_is_refused_at_every_door(vae, name, value):
+    with pytest.raises(ValueError, match=rf"^`{name}` must be .*number.* Received: {name}={re.escape(repr(value))}$"):
+        (POSITIVE | NOT_NEGATIVE)[name](vae, value)
+
+
+def test_zero_is_refused_where_it_would_change_nothing():
+    check_numbers(positive=False, beta=0)
+    with pytest.raises(ValueError, match="`step_size` must be positive and finite. Received: step_size=0"):
+        check_numbers(step_size=0)
+
+
+@pytest.mark.parametrize("value", [0.5, 2, np.float32(0.5), np.int8(1), np.array(0.5), tf.Variable(0.5)], ids=repr)
+def test_a_number_of_any_library_is_a_number(value):
+    check_numbers(beta=value)
+
+
+def test_sizes_of_numpy_and_tensors_are_those_of_python():
+    values = [3, np.int64(3), [3], np.array([3]), tf.constant([3]), tf.TensorShape([3])]
+    assert {sizes_of("event_shape", value) for value in values} == {(3,)}
+    made = kv.VAE.for_images(
+        np.array([4, 4, 1]), np.int64(2), "categorical", hidden=np.int64(4), num_levels=np.int64(3)
+    )
+    assert (made.event_shape, made.latent_dim) == ((4, 4, 1), 2)
+
+
+SIZES = {
+    "event_shape": lambda sizes: kv.VAE.for_vectors(sizes, 2),
+    "hidden": lambda sizes: kv.networks.MLP(sizes),
+    "filters": lambda sizes: kv.networks.Conv(sizes),
+}
+
+
+@pytest.mark.parametrize("value", ["3", 2.5, None, (3, 0), [[3], [3, 3]], True], ids=repr)
+@pytest.mark.parametrize("name", SIZES)
+def test_what_are_no_sizes_is_refused_at_every_door(name, value):
+    received = f"Received: {name}={re.escape(repr(value))}$"
+    with pytest.raises(ValueError, match=f"^`{name}` must be whole numbers, each 1 or more. {received}"):
+        SIZES[name](value)
 
 
 @pytest.mark.parametrize("estimate", [evaluation.log_marginal, evaluation.annealed_log_marginal])

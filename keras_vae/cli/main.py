@@ -11,7 +11,7 @@ from typing import Any
 import tensorflow as tf
 import tyro
 
-from keras_vae.arguments import check_counts
+from keras_vae.arguments import check_counts, check_paths
 from keras_vae.cli import train
 from keras_vae.cli.reading import read_flags
 from keras_vae.cli.runs import load_run
@@ -57,13 +57,14 @@ def evaluate_run(
     return 0
 
 
-def export_run(run: tyro.conf.Positional[Path], to: Path) -> int:
+def export_run(run: tyro.conf.Positional[Path], to: str) -> int:
     """Export the whole model as a SavedModel: decode, encode, reconstruct, sample, elbo.
 
     Args:
         run: folder of the run, as saved_models/mnist-bernoulli
         to: folder of the versions; the export goes to the next free number in it
     """
+    check_paths(to=to)
     say(f"Saved in {load_run(run).vae.export(to)}")
     return 0
 

@@ -11,7 +11,7 @@ import numpy as np
 import tensorflow as tf
 
 from keras_vae import random
-from keras_vae.arguments import check_counts
+from keras_vae.arguments import check_counts, check_not_masked
 from keras_vae.data.pixel_levels import Pixels
 from keras_vae.protocols import Batch, as_batch
 
@@ -230,14 +230,12 @@ def as_batches(data: Any, batch_size: int, seed: Any, training: bool = True, shu
     Arrays are x, or what `keras_vae.protocols.as_batch` takes. `Batches` are returned as they are.
 
     Raises:
-        TypeError: if the data is None.
+        TypeError: if the data is none of these, such as a generator of batches.
         ValueError: if the length of a `tf.data.Dataset` is not known or it has more than x, or if arrays differ in
-            length.
+            length or have masked entries.
     """
     if isinstance(data, Batches):
         return data
-    if data is None:
-        raise TypeError("The data must be an array, a Split or a tf.data.Dataset. Received: NoneType")
     if isinstance(data, tf.data.Dataset):
         if tf.nest.is_nested(data.element_spec):
             raise ValueError(
@@ -252,9 +250,21 @@ def as_batches(data: Any, batch_size: int, seed: Any, training: bool = True, shu
             )
         data = Split(data, num_examples)
     if not isinstance(data, Split):
-        arrays = (as_batch(data) if isinstance(data, tuple | Mapping) else Batch(data)).map(tf.convert_to_tensor)
+        arrays = as_batch(data) if isinstance(data, tuple | Mapping) else Batch(data)
+        arrays = arrays._replace(x=_as_tensor(arrays.x)).map(_as_tensor)  # `map` leaves out what is None
         lengths = arrays.map(lambda part: int(part.shape[0]))
         if any(length not in (None, lengths.x) for length in lengths):
             raise ValueError(f"x, y and sample_weight must have the same length. Received: {lengths}")
         data = Split(arrays.x, lengths.x, y=arrays.y, sample_weight=arrays.sample_weight)
     return Batches(data, batch_size, seed, training, shuffle)
+
+
+def _as_tensor(array: Any) -> tf.Tensor:
+    """Return a part of the data as a tensor, whose first axis is that of the examples."""
+    check_not_masked(data=array)
+    if not isinstance(array, list) and not len(getattr(array, "shape", ())):
+        raise TypeError(
+            "The data must be an array, a Split or a tf.data.Dataset of single examples: join the x of batches into "
+            f"one array with np.concatenate. Received: {type(array).__name__}"
+        )
+    return tf.convert_to_tensor(array)

@@ -16,6 +16,7 @@ import tensorflow as tf
 from tensorflow_probability import distributions as tfd
 
 from keras_vae import random
+from keras_vae.arguments import check_numbers
 
 __all__ = ["BernoulliLatents", "GaussianMixture", "LinearGaussian", "Manifold", "Ring"]
 
@@ -188,8 +189,7 @@ class Manifold:
     sigma: float
 
     def __post_init__(self) -> None:
-        if not self.sigma > 0:
-            raise ValueError(f"`sigma` must be positive. Received: sigma={self.sigma}")
+        check_numbers(sigma=self.sigma)
 
     @classmethod
     def random(cls, dimensions: int, latent_dim: int, sigma: float = 0.1, seed: int = 0) -> Manifold:

@@ -116,6 +116,10 @@ class SoftBernoulli(Bernoulli):
     ):
         super().__init__(logits, probs, dtype, validate_args, allow_nan_stats, name)
 
+    @classmethod
+    def _parameter_properties(cls, dtype: Any, num_classes: int | None = None) -> dict[str, Any]:
+        return super()._parameter_properties(dtype, num_classes)  # TFP warns where an own `__init__` stands without it
+
     def _sample_control_dependencies(self, x: tf.Tensor) -> list[Any]:
         if not self.validate_args:
             return []

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
@@ -10,15 +9,15 @@ import numpy as np
 import tensorflow as tf
 
 from keras_vae import random
-from keras_vae.arguments import check_counts
+from keras_vae.arguments import check_counts, check_numbers
 from keras_vae.data.images import as_batches
 from keras_vae.distributions import latents
 from keras_vae.distributions.sets import REAL, UNKNOWN
 from keras_vae.distributions.support import family_name, support_of
+from keras_vae.evaluation.examples import checked_examples, padded
 from keras_vae.evaluation.hamiltonian import hamiltonian_transition
 from keras_vae.evaluation.importance_sampling import LogMarginal, check_normalized
-from keras_vae.evaluation.progress import progress
-from keras_vae.protocols import LatentVariableModel, as_batch
+from keras_vae.protocols import LatentVariableModel
 from keras_vae.random import Noise, Stream
 
 __all__ = ["AnnealedLogMarginal", "annealed_log_marginal"]
@@ -78,8 +77,7 @@ def annealed_log_marginal(
         Analysis of Decoder-Based Generative Models".
     """
     check_counts(num_chains=num_chains, num_steps=num_steps, num_leapfrog_steps=num_leapfrog_steps)
-    if not 0 < step_size < math.inf:
-        raise ValueError(f"`step_size` must be positive. Received: step_size={step_size!r}")
+    check_numbers(step_size=step_size)
     check_normalized(vae)
     for part in tf.nest.flatten(vae.prior_distribution()):
         support = support_of(part)
@@ -91,25 +89,24 @@ def annealed_log_marginal(
     seed = random.as_seed(seed)
     batches = as_batches(data, batch_size, seed, training=False)
 
-    key = ("annealed_log_marginal", num_chains, num_steps, step_size, num_leapfrog_steps)
+    key = ("annealed_log_marginal", num_chains, num_steps, float(step_size), num_leapfrog_steps)
     anneal = vae.compiled_function(key, lambda: _anneal(vae, *key[1:]))
     results = [
-        anneal(vae.check(as_batch(batch).x), seed, tf.constant(step * batches.batch_size))
-        for step, batch in enumerate(progress(batches.epoch(0), batches.steps_per_epoch, "annealing"))
+        anneal(padded(x, batches), seed, first_row).numpy()[:, : len(x)]
+        for first_row, x in checked_examples(vae, batches, "annealing")
     ]
-    log_sum, log_sum_of_squares = np.concatenate([sums for sums, _ in results], axis=1).astype(np.float64)
-    sizes = [sums.shape[1] for sums, _ in results]
-    acceptance = float(np.average([float(accepted) for _, accepted in results], weights=sizes))
-    return AnnealedLogMarginal(LogMarginal.of_log_sums(log_sum, log_sum_of_squares, num_chains), acceptance)
+    log_sum, log_sum_of_squares, accepted = np.concatenate(results, axis=1).astype(np.float64)
+    estimate = LogMarginal.of_log_sums(log_sum, log_sum_of_squares, num_chains)
+    return AnnealedLogMarginal(estimate, float(accepted.mean()))
 
 
 def _anneal(
     vae: LatentVariableModel, num_chains: int, num_steps: int, step_size: float, num_leapfrog_steps: int
 ) -> Callable:
-    """Return a compiled function of x, seed and first row: log sum w, log sum w^2 and the acceptance rate."""
+    """Return a compiled function of x, seed and first row: log sum w, log sum w^2 and the acceptance rates, [3, B]."""
 
     @tf.function(autograph=False, jit_compile=vae.uses_xla())
-    def anneal(x: tf.Tensor, seed: tf.Tensor, first_row: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+    def anneal(x: tf.Tensor, seed: tf.Tensor, first_row: tf.Tensor) -> tf.Tensor:
         q_z, p_z, noise = vae.encode(x), vae.prior_distribution(), Noise(seed, first_row)
         steps = tf.nest.map_structure(lambda stddev: tf.cast(step_size, stddev.dtype) * stddev, random.stddev_of(q_z))
 
@@ -126,12 +123,12 @@ def _anneal(
                 num_leapfrog_steps,
                 noise.of(Stream.TRANSITIONS, t),
             )
-            return t + 1, z, log_w, accepted + tf.reduce_mean(tf.cast(is_accepted, log_w.dtype)) / num_steps
+            return t + 1, z, log_w, accepted + tf.reduce_mean(tf.cast(is_accepted, log_w.dtype), 0) / num_steps
 
         z = random.sample(q_z, num_chains, noise.of(Stream.POSTERIOR))
         log_w = tf.zeros([num_chains, tf.shape(x)[0]], tf.nest.flatten(z)[0].dtype)
-        start = (tf.zeros([], tf.int32), z, log_w, tf.zeros([], log_w.dtype))
+        start = (tf.zeros([], tf.int32), z, log_w, tf.zeros_like(log_w[0]))
         _, _, log_w, accepted = tf.while_loop(lambda t, *_: t < num_steps, step, start)
-        return tf.stack([tf.reduce_logsumexp(log_w, 0), tf.reduce_logsumexp(2 * log_w, 0)]), accepted
+        return tf.stack([tf.reduce_logsumexp(log_w, 0), tf.reduce_logsumexp(2 * log_w, 0), accepted])
 
     return anneal

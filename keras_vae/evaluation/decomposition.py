@@ -14,6 +14,7 @@ from keras_vae import random
 from keras_vae.data.images import as_batches
 from keras_vae.distributions import latents
 from keras_vae.evaluation.elbo import Estimate, estimate
+from keras_vae.evaluation.examples import checked_examples
 from keras_vae.evaluation.progress import progress
 from keras_vae.protocols import Batch, LatentVariableModel, as_batch
 from keras_vae.random import Noise, Stream
@@ -101,10 +102,7 @@ def decompose(vae: LatentVariableModel, data: Any, batch_size: int = 500, seed: 
     draw = vae.compiled_function("decompose: draw", lambda: _draw(vae))
     log_posteriors = vae.compiled_function("decompose: log_posteriors", lambda: _log_posteriors(vae))
 
-    drawn = [
-        draw(vae.check(as_batch(batch).x), seed, tf.constant(step * batches.batch_size))
-        for step, batch in enumerate(batches.epoch(0))
-    ]
+    drawn = [draw(x, seed, first_row) for first_row, x in checked_examples(vae, batches, "posteriors")]
     values, z = (
         tf.nest.map_structure(lambda *parts: np.concatenate(parts), *structures)
         for structures in zip(*drawn, strict=True)

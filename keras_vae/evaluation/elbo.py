@@ -12,9 +12,9 @@ import tensorflow as tf
 from keras_vae import random
 from keras_vae.arguments import check_counts
 from keras_vae.data.images import as_batches
-from keras_vae.evaluation.progress import progress
+from keras_vae.evaluation.examples import checked_examples
 from keras_vae.objectives import ELBO, bits_per_dim
-from keras_vae.protocols import Batch, LatentVariableModel, as_batch
+from keras_vae.protocols import Batch, LatentVariableModel
 from keras_vae.random import Noise, Stream
 
 __all__ = ["Estimate", "elbo_gain", "estimate", "evaluate"]
@@ -122,9 +122,8 @@ def _per_example(
     batches = as_batches(data, batch_size, seed, training=False)
     terms_of = vae.compiled_function(("evaluate", num_samples), lambda: _terms_of(vae, num_samples))
     log_likelihoods, kls = [], []
-    for step, batch in enumerate(progress(batches.epoch(0), batches.steps_per_epoch, "ELBO")):
-        x = vae.check(as_batch(batch).x)
-        log_likelihood, kl = terms_of(x, seed, tf.constant(step * batches.batch_size))
+    for first_row, x in checked_examples(vae, batches, "ELBO"):
+        log_likelihood, kl = terms_of(x, seed, first_row)
         log_likelihoods.append(log_likelihood.numpy())
         kls.append(kl.numpy())
     return np.concatenate(log_likelihoods).astype(np.float64), np.concatenate(kls).astype(np.float64)

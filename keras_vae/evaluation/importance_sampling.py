@@ -16,8 +16,8 @@ from tensorflow_probability import distributions as tfd
 from keras_vae import random
 from keras_vae.arguments import check_counts
 from keras_vae.data.images import as_batches
-from keras_vae.evaluation.progress import progress
-from keras_vae.protocols import Batch, LatentVariableModel, as_batch
+from keras_vae.evaluation.examples import checked_examples, padded
+from keras_vae.protocols import Batch, LatentVariableModel
 from keras_vae.random import Noise, Stream
 
 __all__ = ["LogMarginal", "check_normalized", "log_importance_weights", "log_marginal"]
@@ -58,6 +58,7 @@ def log_importance_weights(
     The mean of w over the draws is an unbiased estimate of p(x). Arguments as in `log_marginal`.
     """
     check_counts(num_samples=num_samples)
+    _check_proposal(proposal)
     noise = random.as_noise(seed, first_row)
     if proposal == "prior":  # of which every example gets draws of its own
         rows = tf.shape(x)[:1]
@@ -102,8 +103,7 @@ def log_marginal(
         Effective sample size: Kong (1992), "A note on importance sampling using standardized weights".
     """
     check_counts(num_samples=num_samples)
-    if proposal not in ("posterior", "prior"):
-        raise ValueError(f"`proposal` must be posterior or prior. Received: proposal={proposal!r}")
+    _check_proposal(proposal)
     check_normalized(vae)
     samples = min(num_samples, _SAMPLES_AT_ONCE)
     on_gpu = bool(tf.config.list_physical_devices("GPU"))
@@ -113,17 +113,16 @@ def log_marginal(
     key = ("log_marginal", num_samples, proposal)
     log_sums = vae.compiled_function(key, lambda: _log_sums(vae, num_samples, samples, proposal))
 
-    def of_batch(numbered: tuple[int, Any]) -> np.ndarray:
-        step, batch = numbered
-        return log_sums(as_batch(batch).x, seed, tf.constant(step * batches.batch_size)).numpy()
+    def of_batch(example: tuple[tf.Tensor, tf.Tensor]) -> np.ndarray:
+        first_row, x = example
+        return log_sums(padded(x, batches), seed, first_row).numpy()[:, : len(x)]
 
     # One thread a core: within a batch XLA uses several for the matrix products only. A GPU is kept busy by one.
     num_threads = 1 if on_gpu else _num_cores()
-    numbered = enumerate(progress(batches.epoch(0), batches.steps_per_epoch, "log p(x)"))
+    examples = checked_examples(vae, batches, "log p(x)")
     sums: list[np.ndarray] = []
     with ThreadPoolExecutor(num_threads) as pool:
-        while some := list(itertools.islice(numbered, 8 * num_threads)):
-            vae.check(tf.concat([as_batch(batch).x for _, batch in some], axis=0))
+        while some := list(itertools.islice(examples, 8 * num_threads)):
             sums += pool.map(of_batch, some)
     log_sum, log_sum_of_squares = np.concatenate(sums, axis=1).astype(np.float64)
     return LogMarginal.of_log_sums(log_sum, log_sum_of_squares, num_samples)
@@ -136,6 +135,11 @@ def check_normalized(vae: LatentVariableModel) -> None:
             "Grey targets under a soft Bernoulli have no log p(x): evaluate with a likelihood. "
             f"Received: vae={vae.name!r}"
         )
+
+
+def _check_proposal(proposal: str) -> None:
+    if proposal not in ("posterior", "prior"):
+        raise ValueError(f"`proposal` must be posterior or prior. Received: proposal={proposal!r}")
 
 
 def _num_cores() -> int:

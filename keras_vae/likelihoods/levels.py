@@ -72,6 +72,10 @@ class QuantizedLogisticMixture(_OfLevels):
     num_levels: int = 2
     num_components: int = 5
 
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        check_counts(num_components=self.num_components)
+
     @property
     def params_per_entry(self) -> int:
         return layers.MixtureQuantizedLogistic.params_size((), self.num_components)

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
+from keras_vae.arguments import check_not_masked
 from keras_vae.data import BatchedData
 from keras_vae.distributions.sets import NON_NEGATIVE
 from keras_vae.protocols import Batch, as_batch
@@ -18,12 +19,7 @@ __all__ = ["as_arrays", "check_unused_y", "check_weights", "checked_x", "of_vali
 def as_arrays(x: Any, y: Any, sample_weight: Any) -> Any:
     """Return arrays as a `Batch` of all examples, and data that comes in batches as it is."""
     x = np.asarray(x) if isinstance(x, list) else x
-    for name, value in (("x", x), ("y", y), ("sample_weight", sample_weight)):
-        if np.ma.is_masked(value):
-            raise ValueError(
-                "Masked entries would be taken for data: fill them, or drop their rows. "
-                f"Received: {name}, a masked array with {np.ma.count_masked(value)} masked entries"
-            )
+    check_not_masked(x=x, y=y, sample_weight=sample_weight)
     for name, value in (("y", y), ("sample_weight", sample_weight)):
         if value is not None and not _is_array(value):
             raise ValueError(f"`{name}` must be one array. Received: {name} of type {type(value).__name__}")

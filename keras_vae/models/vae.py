@@ -12,7 +12,7 @@ import tensorflow as tf
 from tensorflow_probability import distributions as tfd
 
 from keras_vae import likelihoods, networks, priors, random
-from keras_vae.arguments import check_counts
+from keras_vae.arguments import check_counts, check_not_masked
 from keras_vae.distributions import latents
 from keras_vae.distributions.batch_reshape import BatchReshape
 from keras_vae.distributions.entries import weighted_log_prob
@@ -384,13 +384,20 @@ class VAE(ObjectiveModel):
             x [num_samples, *event].
 
         Raises:
-            ValueError: if `num_samples` is not a positive integer.
+            ValueError: if `num_samples` is not a positive integer, or if so many do not fit into memory.
         """
         if tf.executing_eagerly():  # in a graph it may be a tensor
             check_counts(num_samples=num_samples)
         noise = random.as_noise(self._next_seed() if seed is None else seed)
-        p_x = self.decode(random.sample(self.prior_distribution(), num_samples, noise.of(Stream.PRIOR)))
-        return random.mean_of(p_x) if mean else random.sample(p_x, 1, noise.of(Stream.OBSERVATIONS))[0]
+        try:
+            p_x = self.decode(random.sample(self.prior_distribution(), num_samples, noise.of(Stream.PRIOR)))
+            return random.mean_of(p_x) if mean else random.sample(p_x, 1, noise.of(Stream.OBSERVATIONS))[0]
+        except tf.errors.ResourceExhaustedError as error:
+            raise ValueError(
+                "So many samples do not fit into memory: draw them in parts, each with "
+                "seed=keras_vae.random.as_noise(seed, first_row=number of samples before it). "
+                f"Received: num_samples={num_samples}"
+            ) from error
 
     def elbo(self, x: Any, num_samples: int = 1, seed: Any = None) -> tf.Tensor:
         """Return the ELBO of each example in nats, [B], from `num_samples` posterior draws; up is better.
@@ -415,6 +422,7 @@ class VAE(ObjectiveModel):
             ValueError: if x has another shape than [B, *event_shape], or entries outside of the likelihood's support.
             tf.errors.InvalidArgumentError: instead, where a graph meets such entries; XLA leaves the check out.
         """
+        check_not_masked(x=x)
         x = tf.convert_to_tensor(x)
         if not self.built:
             self.build(x.shape)
@@ -483,7 +491,8 @@ class VAE(ObjectiveModel):
             The folder written.
 
         Raises:
-            ValueError: if the model is not built, or for another format or signature.
+            ValueError: if the model is not built or `filepath` is not a path, or for another format or signature.
+            OSError: if the folder cannot be written.
         """
         if format != "tf_saved_model" or input_signature is not None:
             raise ValueError(

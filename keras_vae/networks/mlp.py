@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 
 import keras
 
-from keras_vae.arguments import check_counts
+from keras_vae.arguments import sizes_of
 from keras_vae.networks.initializers import initializer
 
 __all__ = ["MLP", "mlp_decoder", "mlp_encoder"]
@@ -46,8 +46,7 @@ class MLP:
     batch_norm: bool = False
 
     def __post_init__(self) -> None:
-        for width in self.hidden:
-            check_counts(hidden=width)
+        object.__setattr__(self, "hidden", sizes_of("hidden", self.hidden))
 
     @property
     def widths(self) -> Sequence[int]:
@@ -56,7 +55,7 @@ class MLP:
 
     def with_hidden(self, hidden: Sequence[int]) -> MLP:
         """Return the same network with other widths."""
-        return dataclasses.replace(self, hidden=tuple(hidden))
+        return dataclasses.replace(self, hidden=hidden)
 
     def encoder(self, event_shape: Sequence[int], params_size: int, scale: float = 1.0) -> keras.Sequential:
         """Return a model from x [B, *event_shape] to [B, params_size], see `keras_vae.networks.Network`."""

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import math
 from typing import Any
 
 import keras
 import tensorflow as tf
 
+from keras_vae.arguments import check_numbers
 from keras_vae.objectives.estimators import score_function
 from keras_vae.objectives.loss_terms import LossTerms
 from keras_vae.objectives.objective import Objective
@@ -62,8 +62,8 @@ class ELBO(Objective):
         form: str = "kl",
         gradient: str = "pathwise",
     ):
-        if not callable(beta) and not 0 <= beta < math.inf:
-            raise ValueError(f"`beta` must be finite and not negative. Received: beta={beta}")
+        if not callable(beta):
+            check_numbers(positive=False, beta=beta)
         if form not in _FORMS:
             raise ValueError(f"`form` must be one of {', '.join(_FORMS)}. Received: form={form!r}")
         super().__init__(num_samples, gradient)

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import math
 from typing import Any
 
 import tensorflow as tf
 
 from keras_vae import replicas
+from keras_vae.arguments import check_numbers
 from keras_vae.objectives.elbo import ELBO
 from keras_vae.protocols import LatentDraws
 from keras_vae.registration import register
@@ -45,8 +45,7 @@ class FreeBits(ELBO):
 
     def __init__(self, free_bits: float, per: str = "dimension", beta: Any = 1.0, num_samples: int = 1):
         super().__init__(beta, num_samples)
-        if not 0 <= free_bits < math.inf:
-            raise ValueError(f"`free_bits` must be finite and not negative. Received: free_bits={free_bits}")
+        check_numbers(positive=False, free_bits=free_bits)
         if per not in ("dimension", "total"):
             raise ValueError(f"`per` must be dimension or total. Received: per={per!r}")
         self.free_bits = free_bits

@@ -7,6 +7,7 @@ from typing import Any
 import keras
 import tensorflow as tf
 
+from keras_vae.arguments import check_counts, check_numbers
 from keras_vae.registration import register
 
 __all__ = ["CyclicSchedule"]
@@ -34,8 +35,11 @@ class CyclicSchedule(keras.optimizers.schedules.LearningRateSchedule):
     """
 
     def __init__(self, period: int, rise: float = 0.5, maximum: float = 1.0):
-        if period < 1 or not 0 < rise <= 1:
-            raise ValueError(f"`period` must be 1 or more and `rise` in (0, 1]. Received: period={period}, rise={rise}")
+        check_counts(period=period)
+        check_numbers(rise=rise)
+        check_numbers(positive=False, maximum=maximum)
+        if rise > 1:
+            raise ValueError(f"`rise` is a part of a cycle and must be 1 or less. Received: rise={rise!r}")
         self.period = period
         self.rise = rise
         self.maximum = maximum

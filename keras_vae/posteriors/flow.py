@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 
 from keras_vae import layers
+from keras_vae.arguments import check_counts
 
 __all__ = ["Flow"]
 
@@ -25,6 +26,9 @@ class Flow:
 
     context_size: int = 64
     num_flows: int = 2
+
+    def __post_init__(self) -> None:
+        check_counts(context_size=self.context_size, num_flows=self.num_flows)
 
     def params_size(self, latent_dim: int) -> int:
         """Return 2 D + context_size."""

@@ -11,6 +11,7 @@ import numpy as np
 import tensorflow as tf
 
 from keras_vae import random
+from keras_vae.arguments import check_paths
 from keras_vae.distributions import latents
 from keras_vae.protocols import LatentVariableModel
 from keras_vae.saving.atomic import copy_to_next_version
@@ -19,20 +20,24 @@ from keras_vae.saving.distribution_parameters import parameters
 __all__ = ["export", "export_decoder"]
 
 
-def export_decoder(vae: LatentVariableModel, path: str | Path) -> Path:
+def export_decoder(vae: LatentVariableModel, filepath: str | Path) -> Path:
     """Export the decoder alone: signature `decode` (default), z [B, D] -> parameters and `mean` of p(x|z).
 
     Args:
         vae: built model.
-        path: folder of the versions; the export goes to `path/1`, or the next free number.
+        filepath: folder of the versions; the export goes to `filepath/1`, or the next free number.
 
     Returns:
         The folder written.
+
+    Raises:
+        ValueError: if `filepath` is not a path, or if a weight is not finite.
+        OSError: if the folder cannot be written.
     """
-    return _write(vae, path, {"decode": _decode(vae)})
+    return _write(vae, filepath, {"decode": _decode(vae)})
 
 
-def export(vae: LatentVariableModel, path: str | Path) -> Path:
+def export(vae: LatentVariableModel, filepath: str | Path) -> Path:
     """Export the whole model as a SavedModel with one signature a method.
 
     * `decode` (default): z [B, D] -> parameters and `mean` of p(x|z);
@@ -47,10 +52,14 @@ def export(vae: LatentVariableModel, path: str | Path) -> Path:
 
     Args:
         vae: built model.
-        path: folder of the versions; the export goes to `path/1`, or the next free number.
+        filepath: folder of the versions; the export goes to `filepath/1`, or the next free number.
 
     Returns:
         The folder written.
+
+    Raises:
+        ValueError: if `filepath` is not a path, or if a weight is not finite.
+        OSError: if the folder cannot be written.
     """
     x = tf.TensorSpec([None, *vae.event_shape], vae.dtype_of_x, name="x")
     seed = tf.TensorSpec([2], tf.int32, name="seed")
@@ -74,7 +83,7 @@ def export(vae: LatentVariableModel, path: str | Path) -> Path:
         ),
         "elbo": _function(lambda x, seed: {"elbo": vae.elbo(x, seed=seed)}, x, seed),
     }
-    return _write(vae, path, functions)
+    return _write(vae, filepath, functions)
 
 
 def _decode(vae: LatentVariableModel) -> Any:
@@ -98,11 +107,12 @@ def _function(function: Callable, *signature: tf.TensorSpec) -> Any:
     return tf.function(function, input_signature=signature, autograph=False)
 
 
-def _write(vae: LatentVariableModel, path: str | Path, functions: dict[str, Any]) -> Path:
+def _write(vae: LatentVariableModel, filepath: str | Path, functions: dict[str, Any]) -> Path:
     """Save `functions` as signatures under the next free version number, after a look at what was written.
 
     TensorFlow takes [, ], * and ? in the path of a SavedModel for patterns: it gets a temporary folder without them.
     """
+    check_paths(filepath=filepath)
     module = tf.Module()
     signatures = {name: function.get_concrete_function() for name, function in functions.items()}
     for name, signature in signatures.items():
@@ -114,7 +124,11 @@ def _write(vae: LatentVariableModel, path: str | Path, functions: dict[str, Any]
         folder = f"{temporary}/saved_model"
         tf.saved_model.save(module, folder, signatures=signatures)
         _compare(tf.saved_model.load(folder), functions["decode"])
-        return copy_to_next_version(folder, path)
+        try:
+            return copy_to_next_version(folder, filepath)
+        except OSError as error:
+            reason = f"The export cannot be written: {error.strerror or error}. Received: filepath={str(filepath)!r}"
+            raise type(error)(reason) from error
 
 
 def _check_finite(vae: LatentVariableModel, variables: list[Any]) -> None:

@@ -54,6 +54,7 @@ def test_export_writes_a_saved_model(run, tmp_path):
         (["evaluate", "run", "--bogus"], "--bogus"),
         (["evaluate"], "folder of the run"),
         (["export", "run"], "--to"),
+        (["export", "run", "--to", ""], "`to` must be a path that is not empty. Received: to=''"),
         (["nonsense"], "nonsense"),
         (["evaluate", "run", "--num-samples", "0"], "`num_samples` must be 1 or more. Received: num_samples=0"),
         (["evaluate", "run", "--annealed", "-1"], "`annealed` must be 0 or more. Received: annealed=-1"),

@@ -156,5 +156,5 @@ def test_a_manifolds_arguments_are_refused_where_there_is_no_room_or_no_quadratu
         Manifold.random(dimensions=5, latent_dim=3)
     with pytest.raises(ValueError, match="of one or two dimensions only. Received: dimension=3"):
         Manifold.random(dimensions=6, latent_dim=3).log_prob(np.zeros(6))
-    with pytest.raises(ValueError, match="`sigma` must be positive. Received: sigma=0"):
+    with pytest.raises(ValueError, match="`sigma` must be positive and finite. Received: sigma=0"):
         Manifold.random(dimensions=6, latent_dim=3, sigma=0)

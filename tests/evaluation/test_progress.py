@@ -52,7 +52,8 @@ def test_a_bar_counts_the_batches_on_a_terminal_and_is_silent_elsewhere(vae, nam
         evaluate(vae, x)
         written.append(stream.getvalue())
     assert f"{name}:" in written[0]
-    assert re.findall(r"\| (\d+/\d+)", written[0]) == [f"{n}/{num_batches}" for n in range(num_batches + 1)]
+    counts = re.findall(rf"{re.escape(name)}:[^\r]*\| (\d+/\d+)", written[0])
+    assert counts == [f"{n}/{num_batches}" for n in range(num_batches + 1)]
     assert written[1] == ""
 
 

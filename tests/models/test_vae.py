@@ -345,6 +345,19 @@ def test_samples_depend_on_the_seed_alone(make_vae):
     assert np.any(vae.sample(8) != vae.sample(8))  # the model's own generator moves on
 
 
+def test_samples_that_memory_does_not_hold_can_be_drawn_in_parts(make_vae, monkeypatch):
+    def out_of_memory(vae, z):
+        raise tf.errors.ResourceExhaustedError(None, None, "OOM when allocating tensor")
+
+    vae = make_vae()
+    with monkeypatch.context() as patch:
+        patch.setattr(kv.VAE, "decode", out_of_memory)
+        with pytest.raises(ValueError, match=r"draw them in parts.*as_noise\(seed, first.* Received: num_samples=8"):
+            vae.sample(8, seed=1)
+    parts = [vae.sample(size, seed=kv.random.as_noise(1, first_row=row)) for row, size in ((0, 3), (3, 5))]
+    np.testing.assert_array_equal(np.concatenate(parts), vae.sample(8, seed=1))
+
+
 def test_reconstruct_is_the_likelihoods_mean_at_the_posterior_mean(make_vae, binary_images):
     vae = make_vae()
     expected = vae.decode(vae.encode(binary_images).mean()).mean()

@@ -26,10 +26,11 @@ def test_warm_up_follows_the_models_step_in_compiled_training_and_is_saved(make_
         assert weight == pytest.approx(min(step / 4, 1), abs=1e-4)
 
 
-@pytest.mark.parametrize("arguments", [{"period": 0}, {"period": 5, "rise": 0.0}, {"period": 5, "rise": 1.5}])
+@pytest.mark.parametrize("arguments", [{"rise": 0.0}, {"rise": 1.5}, {"rise": "a"}, {"maximum": np.nan}])
 def test_bad_arguments_are_refused(arguments):
-    with pytest.raises(ValueError, match=f"Received: period={arguments['period']}"):
-        CyclicSchedule(**arguments)
+    ((name, value),) = arguments.items()
+    with pytest.raises(ValueError, match=f"`{name}` .*must be .* Received: {name}={value!r}"):
+        CyclicSchedule(5, **arguments)
 
 
 def test_config_survives_serialisation():

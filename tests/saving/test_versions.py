@@ -46,6 +46,25 @@ def test_an_export_to_a_folder_with_characters_of_patterns_is_whole(make_vae, tm
     np.testing.assert_allclose(served.decode(z=z)["mean"], vae.decode(z).mean(), rtol=1e-6)
 
 
+@pytest.mark.parametrize("filepath", [None, "", 3, b"a"])
+@pytest.mark.parametrize("export", [kv.saving.export, kv.saving.export_decoder, kv.VAE.export])
+def test_what_is_no_path_is_refused_and_nothing_is_written(make_vae, tmp_path, monkeypatch, export, filepath):
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(
+        ValueError, match=f"`filepath` must be a path that is not empty. Received: filepath={filepath!r}"
+    ):
+        export(make_vae(), filepath)
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("name", ["file", "file/below"])
+def test_a_folder_that_cannot_be_written_is_named_with_the_reason(make_vae, tmp_path, name):
+    (tmp_path / "file").write_text("x")
+    message = rf"^The export cannot be written: \w+ .*. Received: filepath='.*/{name}'$"
+    with pytest.raises((FileExistsError, NotADirectoryError), match=message):
+        kv.saving.export_decoder(make_vae(), tmp_path / name)
+
+
 @pytest.mark.parametrize("value", [math.nan, math.inf])
 def test_weights_that_are_not_finite_are_not_exported_and_named(make_vae, tmp_path, value):
     vae = make_vae()

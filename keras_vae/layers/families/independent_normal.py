@@ -9,6 +9,7 @@ import keras
 import tensorflow as tf
 from tensorflow_probability import distributions as tfd
 
+from keras_vae.arguments import check_numbers
 from keras_vae.layers.families.independent import IndependentLayer
 from keras_vae.layers.families.parameters import as_shape, blocks, positive, size
 from keras_vae.registration import register
@@ -69,10 +70,12 @@ class IndependentNormal(IndependentLayer):
                 name="raw_scale",
                 autocast=False,
             )
-        elif scale is not None and (isinstance(scale, str) or not 0 < scale < math.inf):
+        elif isinstance(scale, str):
             raise ValueError(
                 f'`scale` must be None, a positive number, "shared" or "per_dimension". Received: scale={scale!r}'
             )
+        elif scale is not None:
+            check_numbers(scale=scale)
 
     def distribution(self, inputs: tf.Tensor) -> tfd.Distribution:
         scale = positive(tf.convert_to_tensor(self.raw_scale)) if isinstance(self.scale, str) else self.scale

@@ -9,6 +9,7 @@ import keras
 import tensorflow as tf
 from tensorflow_probability import distributions as tfd
 
+from keras_vae.arguments import check_counts
 from keras_vae.distributions.distribution_tensor import as_distribution
 from keras_vae.layers.distribution_lambda import DistributionLambda
 from keras_vae.layers.families.independent_normal import IndependentNormal
@@ -30,8 +31,7 @@ class Mixture(DistributionLambda):
         **kwargs: Any,
     ):
         super().__init__(convert_to_tensor_fn=convert_to_tensor_fn, **kwargs)
-        if num_components < 1:
-            raise ValueError(f"`num_components` must be 1 or more. Received: num_components={num_components}")
+        check_counts(num_components=num_components)
         self.num_components = int(num_components)
         self.validate_args = validate_args
 

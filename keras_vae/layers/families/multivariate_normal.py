@@ -9,6 +9,7 @@ import tensorflow as tf
 import tensorflow_probability as tfp
 from tensorflow_probability import distributions as tfd
 
+from keras_vae.arguments import check_counts
 from keras_vae.layers.distribution_lambda import DistributionLambda
 from keras_vae.registration import register
 
@@ -31,8 +32,7 @@ class _MultivariateNormal(DistributionLambda):
         **kwargs: Any,
     ):
         super().__init__(convert_to_tensor_fn=convert_to_tensor_fn, **kwargs)
-        if event_size < 1:
-            raise ValueError(f"`event_size` must be 1 or more. Received: event_size={event_size}")
+        check_counts(event_size=event_size)
         self.event_size = int(event_size)
         self.validate_args = validate_args
 

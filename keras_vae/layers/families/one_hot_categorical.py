@@ -8,6 +8,7 @@ import tensorflow as tf
 from tensorflow_probability import distributions as tfd
 
 from keras_vae import distributions
+from keras_vae.arguments import check_counts, check_numbers
 from keras_vae.layers.distribution_lambda import DistributionLambda
 from keras_vae.layers.families.parameters import dtype_name, reshape_params
 from keras_vae.registration import register
@@ -22,8 +23,7 @@ class _OneHot(DistributionLambda):
 
     def __init__(self, event_size: int, convert_to_tensor_fn: Any, validate_args: bool, **kwargs: Any):
         super().__init__(convert_to_tensor_fn=convert_to_tensor_fn, **kwargs)
-        if event_size < self._least_size:
-            raise ValueError(f"`event_size` must be {self._least_size} or more. Received: event_size={event_size}")
+        check_counts(self._least_size, event_size=event_size)
         self.event_size = int(event_size)
         self.validate_args = validate_args
 
@@ -137,8 +137,7 @@ class RelaxedOneHotCategorical(_OneHot):
         **kwargs: Any,
     ):
         super().__init__(event_size, convert_to_tensor_fn, validate_args, **kwargs)
-        if not temperature > 0:
-            raise ValueError(f"`temperature` must be above 0. Received: temperature={temperature}")
+        check_numbers(temperature=temperature)
         self.temperature = float(temperature)
 
     def distribution(self, inputs: tf.Tensor) -> distributions.RelaxedOneHotCategorical:

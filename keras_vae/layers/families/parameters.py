@@ -7,21 +7,14 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
+from keras_vae.arguments import sizes_of
+
 __all__ = ["as_shape", "blocks", "dtype_name", "positive", "reshape_params", "size"]
 
 
 def as_shape(event_shape: Any) -> tuple[int, ...]:
     """Return `event_shape` (an int, integers, or a constant tensor of them) as a tuple."""
-    static = tf.get_static_value(event_shape) if tf.is_tensor(event_shape) else event_shape
-    if static is None:
-        raise ValueError(
-            "`event_shape` must be known when a graph is traced: give integers, such as x.shape[1:], or a constant. "
-            f"Received: event_shape={event_shape}"
-        )
-    shape = np.atleast_1d(np.asarray(static))
-    if shape.size and (not np.issubdtype(shape.dtype, np.integer) or np.any(shape < 1)):
-        raise ValueError(f"`event_shape` must be positive integers. Received: event_shape={event_shape!r}")
-    return tuple(int(size) for size in shape)
+    return sizes_of("event_shape", event_shape)
 
 
 def size(event_shape: Any) -> int:

@@ -6,11 +6,11 @@ from collections.abc import Callable
 from typing import Any
 
 import keras
-import numpy as np
 import tensorflow as tf
 from tensorflow_probability import bijectors as tfb
 from tensorflow_probability import distributions as tfd
 
+from keras_vae.arguments import check_counts, check_numbers, sizes_of
 from keras_vae.layers.distribution_lambda import DistributionLambda
 from keras_vae.layers.initializers import keras_initializer
 from keras_vae.registration import register
@@ -89,9 +89,11 @@ class VariationalGaussianProcess(DistributionLambda):
             )
         kwargs = {"dtype": kernel_provider.variable_dtype, **kwargs}
         super().__init__(convert_to_tensor_fn=convert_to_tensor_fn, name=name, **kwargs)
+        check_counts(num_inducing_points=num_inducing_points)
+        check_numbers(positive=False, jitter=jitter)
         self.num_inducing_points = int(num_inducing_points)
         self.kernel_provider = kernel_provider
-        self.event_shape = tuple(int(size) for size in np.ravel(event_shape))
+        self.event_shape = sizes_of("event_shape", event_shape)
         self.inducing_index_points_initializer = _initializer(inducing_index_points_initializer)
         self.unconstrained_observation_noise_variance_initializer = _initializer(
             unconstrained_observation_noise_variance_initializer
@@ -101,10 +103,6 @@ class VariationalGaussianProcess(DistributionLambda):
         )
         self.mean_fn = mean_fn
         self.jitter = float(jitter)
-        if self.num_inducing_points < 1:
-            raise ValueError(
-                f"`num_inducing_points` must be 1 or more. Received: num_inducing_points={num_inducing_points}"
-            )
         if len(self.event_shape) != 1:
             raise ValueError(
                 f"`event_shape` must be one size, the number of functions. Received: event_shape={event_shape}"

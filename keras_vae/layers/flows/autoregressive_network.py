@@ -12,6 +12,7 @@ import numpy as np
 import tensorflow as tf
 
 from keras_vae import random
+from keras_vae.arguments import check_counts, sizes_of
 from keras_vae.layers.initializers import keras_initializer
 from keras_vae.registration import register
 
@@ -92,12 +93,13 @@ class AutoregressiveNetwork(keras.layers.Layer):
         super().__init__(autocast=False, **kwargs)
         self.validate_args = validate_args
         self.dtype_policy = keras.DTypePolicy(self.variable_dtype)  # weights are not rounded in mixed precision
+        check_counts(params=params)
         self.params = int(params)
         self.event_shape = _as_vector_shape("event_shape", event_shape)
         self.conditional = conditional
         self.conditional_event_shape = _as_vector_shape("conditional_event_shape", conditional_event_shape)
         self.conditional_input_layers = conditional_input_layers
-        self.hidden_units = tuple(int(units) for units in hidden_units or ())
+        self.hidden_units = sizes_of("hidden_units", () if hidden_units is None else hidden_units)
         self.input_order = input_order if isinstance(input_order, str) else tuple(int(d) for d in input_order)
         self.hidden_degrees = hidden_degrees
         self.activation = keras.activations.get(activation)
@@ -122,10 +124,6 @@ class AutoregressiveNetwork(keras.layers.Layer):
         if hidden_degrees not in ("equal", "random"):
             raise ValueError(
                 f'`hidden_degrees` must be "equal" or "random". Received: hidden_degrees={hidden_degrees!r}'
-            )
-        if self.params < 1 or any(units < 1 for units in self.hidden_units):
-            raise ValueError(
-                f"`params` and `hidden_units` must be 1 or more. Received: params={params}, hidden_units={hidden_units}"
             )
 
     def build(self, input_shape: Any) -> None:
@@ -233,8 +231,8 @@ def _as_vector_shape(name: str, shape: Any) -> tuple[int, ...] | None:
     """Return a shape of one axis (an int will do) as a tuple."""
     if shape is None:
         return None
-    sizes = tuple(int(size) for size in np.ravel(shape))
-    if len(sizes) != 1 or sizes[0] < 1:
+    sizes = sizes_of(name, shape)
+    if len(sizes) != 1:
         raise ValueError(f"`{name}` must be the shape of a vector: one positive integer. Received: {name}={shape!r}")
     return sizes
 

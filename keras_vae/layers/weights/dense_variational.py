@@ -9,6 +9,7 @@ import keras
 import tensorflow as tf
 from tensorflow_probability import distributions as tfd
 
+from keras_vae.arguments import check_counts
 from keras_vae.distributions.distribution_tensor import as_distribution
 from keras_vae.layers.untrained import untrained_variables
 from keras_vae.registration import register
@@ -87,8 +88,7 @@ class DenseVariational(ReplicaLayer):
         **kwargs: Any,
     ):
         super().__init__(activity_regularizer=keras.regularizers.get(activity_regularizer), **kwargs)
-        if units < 1:
-            raise ValueError(f"`units` must be 1 or more. Received: units={units}")
+        check_counts(units=units)
         self.units = int(units)
         self.make_posterior_fn = make_posterior_fn
         self.make_prior_fn = make_prior_fn

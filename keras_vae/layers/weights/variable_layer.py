@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 import keras
-import numpy as np
 import tensorflow as tf
 
+from keras_vae.arguments import sizes_of
 from keras_vae.layers.initializers import keras_initializer
 from keras_vae.registration import register
 
@@ -60,7 +60,7 @@ class VariableLayer(keras.layers.Layer):
         **kwargs: Any,
     ):
         super().__init__(dtype=dtype, autocast=False, **kwargs)
-        self.shape = _static_shape(shape)
+        self.shape = sizes_of("shape", shape, least=0)
         self.activation = keras.activations.get(activation)
         self.initializer = keras_initializer(initializer)
         self.regularizer = keras.regularizers.get(regularizer)
@@ -91,12 +91,3 @@ class VariableLayer(keras.layers.Layer):
             "regularizer": keras.regularizers.serialize(self.regularizer),
             "constraint": keras.constraints.serialize(self.constraint),
         }
-
-
-def _static_shape(shape: Any) -> tuple[int, ...]:
-    """Return `shape` (an int, ints, or a constant tensor of them) as a tuple."""
-    static = tf.get_static_value(shape) if tf.is_tensor(shape) else shape
-    sizes = np.asarray(static)
-    if sizes.ndim > 1 or (sizes.size and (not np.issubdtype(sizes.dtype, np.integer) or np.any(sizes < 0))):
-        raise ValueError(f"`shape` must be an int or a list of ints, known statically. Received: shape={shape!r}")
-    return tuple(int(size) for size in sizes.reshape(-1))

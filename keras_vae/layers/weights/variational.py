@@ -121,8 +121,6 @@ class Variational(ReplicaLayer):
         **kwargs: Any,
     ):
         super().__init__(activity_regularizer=keras.regularizers.get(activity_regularizer), **kwargs)
-        if units < 1:
-            raise ValueError(f"The number of outputs must be 1 or more. Received: {units}")
         for name, function in functions.items():
             alternative = str if name.endswith("tensor_fn") else type(None)
             if not callable(function) and (name == "kernel_posterior_fn" or not isinstance(function, alternative)):

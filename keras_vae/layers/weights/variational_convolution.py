@@ -6,9 +6,9 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 import keras
-import numpy as np
 import tensorflow as tf
 
+from keras_vae.arguments import check_counts, sizes_of
 from keras_vae.layers.weights.variational import (
     KL_DIVERGENCE,
     MEAN_FIELD_NORMAL,
@@ -56,6 +56,7 @@ class _VariationalConvolution(Variational):
         seed: int | keras.random.SeedGenerator | None = None,
         **kwargs: Any,
     ):
+        check_counts(filters=filters)
         super().__init__(
             filters,
             activation,
@@ -89,12 +90,12 @@ class _VariationalConvolution(Variational):
 
     def _sizes(self, name: str, value: Any) -> tuple[int, ...]:
         """Return `value` (an int or one for each axis) as a tuple."""
-        sizes = np.asarray(value)
-        if sizes.shape not in ((), (self.rank,)) or not np.issubdtype(sizes.dtype, np.integer) or np.any(sizes < 1):
+        sizes = sizes_of(name, value)
+        if len(sizes) not in (1, self.rank):
             raise ValueError(
-                f"`{name}` must be a positive int or {self.rank} of them, one for each axis. Received: {name}={value!r}"
+                f"`{name}` must be a whole number or {self.rank} of them, one for each axis. Received: {name}={value!r}"
             )
-        return tuple(int(size) for size in np.broadcast_to(sizes, [self.rank]))
+        return sizes * (self.rank // len(sizes))
 
     def _kernel_shape(self, input_shape: Sequence[int | None]) -> tuple[int, ...]:
         channels = input_shape[self._channel_axis]

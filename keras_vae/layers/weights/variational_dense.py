@@ -10,6 +10,7 @@ import numpy as np
 import tensorflow as tf
 from tensorflow_probability import distributions as tfd
 
+from keras_vae.arguments import check_counts
 from keras_vae.layers.weights.variational import (
     KL_DIVERGENCE,
     MEAN_FIELD_NORMAL,
@@ -46,6 +47,7 @@ class _VariationalDense(Variational):
         seed: int | keras.random.SeedGenerator | None = None,
         **kwargs: Any,
     ):
+        check_counts(units=units)
         super().__init__(
             units,
             activation,

@@ -15,6 +15,7 @@ import numpy as np
 import tensorflow as tf
 from tensorflow_probability import distributions as tfd
 
+from keras_vae.arguments import check_numbers
 from keras_vae.layers.initializers import keras_initializer
 from keras_vae.registration import register
 
@@ -191,8 +192,7 @@ class scaled_kl_divergence_fn:
     """
 
     def __init__(self, weight: float = 1.0):
-        if weight < 0:
-            raise ValueError(f"`weight` must be 0 or more. Received: weight={weight}")
+        check_numbers(positive=False, weight=weight)
         self.weight = float(weight)
 
     def __call__(self, q: tfd.Distribution, p: tfd.Distribution, sample: Any = None) -> tf.Tensor:

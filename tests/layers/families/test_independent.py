@@ -284,7 +284,10 @@ def test_params_of_another_size_raise(name):
 @pytest.mark.parametrize("name", FAMILIES)
 @pytest.mark.parametrize("event_shape", [(-2, 3), (2, 0), (2.5, 2)], ids=str)
 def test_an_event_shape_of_other_than_positive_integers_raises(event_shape, name):
-    with pytest.raises(ValueError, match="`event_shape` must be positive integers. Received: event_shape="):
+    with pytest.raises(
+        ValueError,
+        match="`event_shape` must be whole numbers, each 1 or more. Received: event_shape=",
+    ):
         layer_of(name)(event_shape)
 
 

@@ -174,7 +174,9 @@ def test_fewer_than_two_levels_raise(num_levels):
 
 @pytest.mark.parametrize("event_shape", [(-2, 3), (2, 0), (2.5, 2)], ids=str)
 def test_an_event_shape_of_other_than_positive_integers_raises(event_shape):
-    message = f"`event_shape` must be positive integers. Received: event_shape={re.escape(str(event_shape))}"
+    message = (
+        f"`event_shape` must be whole numbers, each 1 or more. Received: event_shape={re.escape(str(event_shape))}"
+    )
     with pytest.raises(ValueError, match=message):
         IndependentBernoulli(event_shape)
     with pytest.raises(ValueError, match=message):

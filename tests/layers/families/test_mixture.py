@@ -371,7 +371,7 @@ def test_bad_arguments_raise():
             make(0)
     with pytest.raises(ValueError, match="`event_size` must be 1 or more. Received: event_size=0"):
         CategoricalMixtureOfOneHotCategorical(0, 2)
-    with pytest.raises(ValueError, match="`event_shape` must be positive integers"):
+    with pytest.raises(ValueError, match="`event_shape` must be whole numbers"):
         MixtureLogistic(2, (0,))
     with pytest.raises(TypeError, match="`component_layer` must be a layer or function.* Received: component_layer=3"):
         MixtureSameFamily(2, 3)

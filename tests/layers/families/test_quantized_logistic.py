@@ -215,7 +215,7 @@ def test_bad_arguments_raise():
             make(1)
     with pytest.raises(ValueError, match="`num_components` must be 1 or more. Received: num_components=0"):
         MixtureQuantizedLogistic(2, 0)
-    with pytest.raises(ValueError, match="`event_shape` must be positive integers"):
+    with pytest.raises(ValueError, match="`event_shape` must be whole numbers"):
         QuantizedLogistic((2, 0))
 
 

@@ -217,8 +217,8 @@ def test_it_is_exported(tmp_path):
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        ({"params": 0}, "`params` and `hidden_units` must be 1 or more"),
-        ({"params": 2, "hidden_units": [4, 0]}, r"1 or more. Received: params=2, hidden_units=\[4, 0\]"),
+        ({"params": 0}, "`params` must be 1 or more. Received: params=0"),
+        ({"params": 2, "hidden_units": [4, 0]}, r"each 1 or more. Received: hidden_units=\[4, 0\]"),
         ({"params": 2, "event_shape": (2, 3)}, r"`event_shape` must be the shape of a vector.*event_shape=\(2, 3\)"),
         ({"params": 2, "conditional": True}, "`conditional_event_shape` is required when `conditional`"),
         ({"params": 2, "conditional_event_shape": 2}, "and only then. Received: conditional=False"),

@@ -150,8 +150,11 @@ def test_a_graph_of_unknown_batch_and_length_draws_as_eager_execution(estimator)
 @pytest.mark.parametrize(
     ("kwargs", "message"),
     [
-        ({"filters": 0}, "must be 1 or more. Received: 0"),
-        ({"kernel_size": 0}, r"`kernel_size` must be a positive int or 2 of them.* Received: kernel_size=0"),
+        ({"filters": 0}, "`filters` must be 1 or more. Received: filters=0"),
+        (
+            {"kernel_size": 0},
+            r"`kernel_size` must be whole numbers, each 1 or more. Received: kernel_size=0",
+        ),
         ({"kernel_size": [1, 2, 3]}, r"`kernel_size` must be .* Received: kernel_size=\[1, 2, 3\]"),
         ({"kernel_size": 1.5}, "`kernel_size` must be"),
         ({"strides": "2"}, "`strides` must be"),

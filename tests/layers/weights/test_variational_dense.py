@@ -162,7 +162,7 @@ def test_the_example_of_tfp_works(cls):
 
 @pytest.mark.parametrize("cls", CLASSES)
 def test_a_number_of_units_below_one_raises(cls):
-    with pytest.raises(ValueError, match="must be 1 or more. Received: 0"):
+    with pytest.raises(ValueError, match="`units` must be 1 or more. Received: units=0"):
         cls(0)
 
 

@@ -148,5 +148,5 @@ def test_the_scaled_divergence_is_its_weight_times_the_closed_form():
 
 
 def test_a_negative_weight_raises():
-    with pytest.raises(ValueError, match="`weight` must be 0 or more. Received: weight=-1"):
+    with pytest.raises(ValueError, match="`weight` must be finite and not negative. Received: weight=-1"):
         scaled_kl_divergence_fn(-1)
