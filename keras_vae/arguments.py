@@ -1,11 +1,57 @@
-"""Counts in arguments: one check, and one error, for every door."""
+"""Whole numbers and counts in arguments: one check, and one error, for every door."""
 
 from __future__ import annotations
 
 import operator
 from typing import Any
 
-__all__ = ["check_counts", "check_optional_counts"]
+__all__ = ["as_count", "as_counts", "as_int", "check_counts", "check_optional_counts"]
+
+
+def as_int(**number: Any) -> int:
+    """Return a whole number of any library as Python's, which is what Keras and JSON take.
+
+    Args:
+        **number: The value, by the name of its argument.
+
+    Raises:
+        ValueError: if it is not an integer.
+
+    Example:
+
+    >>> as_int(seed=np.int64(3))
+    3
+    """
+    ((name, value),) = number.items()
+    whole = _as_int(value)
+    if whole is None:
+        raise ValueError(f"`{name}` must be a whole number. Received: {name}={value!r}")
+    return whole
+
+
+def as_count(least: int = 1, **count: Any) -> int:
+    """Return a count that has passed `check_counts` as an int of Python."""
+    check_counts(least, **count)
+    return as_int(**count)
+
+
+def as_counts(**counts: Any) -> tuple[int, ...]:
+    """Return a sequence of counts as ints of Python.
+
+    Raises:
+        ValueError: if it is not a sequence, or if one of its entries is not a count.
+
+    Example:
+
+    >>> as_counts(hidden=np.array([300, 100]))
+    (300, 100)
+    """
+    ((name, values),) = counts.items()
+    try:
+        entries = tuple(values)
+    except TypeError:
+        raise ValueError(f"`{name}` must be a sequence, such as (300, 100). Received: {name}={values!r}") from None
+    return tuple(as_count(**{name: value}) for value in entries)
 
 
 def check_counts(least: int = 1, **counts: Any) -> None:

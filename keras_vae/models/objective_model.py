@@ -12,7 +12,7 @@ import numpy as np
 import tensorflow as tf
 
 from keras_vae import random, replicas
-from keras_vae.arguments import check_counts, check_optional_counts
+from keras_vae.arguments import as_int, check_counts, check_optional_counts
 from keras_vae.data import BatchedData, Batches, Split, as_batched_data, as_batches
 from keras_vae.distributions.sets import NON_NEGATIVE
 from keras_vae.models.compiled_functions import CompiledFunctions
@@ -58,7 +58,7 @@ class ObjectiveModel(keras.Model):
         self._compiled_functions = CompiledFunctions()
         self.dequantized_levels = dequantized_levels
         self.objective = objective
-        self.seed = seed
+        self.seed = as_int(seed=seed)
         self.step = self.add_weight(
             shape=(), initializer="zeros", dtype="int64", trainable=False, aggregation="only_first_replica", name="step"
         )

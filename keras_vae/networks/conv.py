@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 import keras
 
-from keras_vae.arguments import check_counts
+from keras_vae.arguments import as_counts
 from keras_vae.networks.initializers import initializer
 
 __all__ = ["Conv", "conv_decoder", "conv_encoder"]
@@ -43,10 +43,9 @@ class Conv:
     initial: str = "glorot_uniform"
 
     def __post_init__(self) -> None:
+        object.__setattr__(self, "filters", as_counts(filters=self.filters))  # the way of frozen dataclasses
         if not self.filters:
             raise ValueError(f"`filters` must have one entry or more. Received: filters={self.filters!r}")
-        for number in self.filters:
-            check_counts(filters=number)
 
     @property
     def widths(self) -> Sequence[int]:
@@ -55,7 +54,7 @@ class Conv:
 
     def with_hidden(self, hidden: Sequence[int]) -> Conv:
         """Return the same network with other filters."""
-        return dataclasses.replace(self, filters=tuple(hidden))
+        return dataclasses.replace(self, filters=hidden)
 
     def encoder(self, event_shape: Sequence[int], params_size: int, scale: float = 1.0) -> keras.Sequential:
         """Return a model from x [B, H, W, C] to [B, params_size], see `keras_vae.networks.Network`."""

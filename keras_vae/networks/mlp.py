@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 
 import keras
 
-from keras_vae.arguments import check_counts
+from keras_vae.arguments import as_counts
 from keras_vae.networks.initializers import initializer
 
 __all__ = ["MLP", "mlp_decoder", "mlp_encoder"]
@@ -29,7 +29,7 @@ class MLP:
         batch_norm: Bool, whether each hidden layer is normalised over the batch before its activation. False.
 
     Raises:
-        ValueError: if a width is not a positive integer.
+        ValueError: if `hidden` is not a sequence of positive integers.
 
     Example:
 
@@ -46,8 +46,7 @@ class MLP:
     batch_norm: bool = False
 
     def __post_init__(self) -> None:
-        for width in self.hidden:
-            check_counts(hidden=width)
+        object.__setattr__(self, "hidden", as_counts(hidden=self.hidden))  # the way of frozen dataclasses
 
     @property
     def widths(self) -> Sequence[int]:
@@ -56,7 +55,7 @@ class MLP:
 
     def with_hidden(self, hidden: Sequence[int]) -> MLP:
         """Return the same network with other widths."""
-        return dataclasses.replace(self, hidden=tuple(hidden))
+        return dataclasses.replace(self, hidden=hidden)
 
     def encoder(self, event_shape: Sequence[int], params_size: int, scale: float = 1.0) -> keras.Sequential:
         """Return a model from x [B, *event_shape] to [B, params_size], see `keras_vae.networks.Network`."""

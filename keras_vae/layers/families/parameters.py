@@ -12,8 +12,9 @@ __all__ = ["as_shape", "blocks", "dtype_name", "positive", "reshape_params", "si
 
 def as_shape(event_shape: Any) -> tuple[int, ...]:
     """Return `event_shape` (an int, integers, or a constant tensor of them) as a tuple."""
-    static = tf.get_static_value(event_shape) if tf.is_tensor(event_shape) else event_shape
-    if static is None:
+    is_tensor = tf.is_tensor(event_shape)
+    static = tf.get_static_value(event_shape) if is_tensor else event_shape
+    if static is None and is_tensor:
         raise ValueError(
             "`event_shape` must be known when a graph is traced: give integers, such as x.shape[1:], or a constant. "
             f"Received: event_shape={event_shape}"

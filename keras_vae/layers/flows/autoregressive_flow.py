@@ -9,6 +9,7 @@ import keras
 import tensorflow as tf
 
 from keras_vae import distributions
+from keras_vae.arguments import as_count, as_counts
 from keras_vae.layers.distribution_lambda import DistributionLambda
 from keras_vae.layers.families.multivariate_normal import MultivariateNormalDiag
 from keras_vae.layers.flows.autoregressive_network import AutoregressiveNetwork
@@ -79,13 +80,10 @@ class AutoregressiveFlow(DistributionLambda):
         **kwargs: Any,
     ):
         super().__init__(convert_to_tensor_fn=convert_to_tensor_fn, **kwargs)
-        for name, size in (("event_size", event_size), ("context_size", context_size), ("num_flows", num_flows)):
-            if size != int(size) or size < 1:
-                raise ValueError(f"`{name}` must be an integer, 1 or more. Received: {name}={size}")
-        self.event_size = int(event_size)
-        self.context_size = int(context_size)
-        self.num_flows = int(num_flows)
-        self.hidden_units = tuple(int(units) for units in hidden_units)
+        self.event_size = as_count(event_size=event_size)
+        self.context_size = as_count(context_size=context_size)
+        self.num_flows = as_count(num_flows=num_flows)
+        self.hidden_units = as_counts(hidden_units=hidden_units)
         self.activation = keras.activations.get(activation)
         self.inverse = inverse
         self.networks = [
@@ -123,7 +121,7 @@ class AutoregressiveFlow(DistributionLambda):
     @staticmethod
     def params_size(event_size: int, context_size: int, name: str | None = None) -> int:
         """Return the number of parameters of one distribution: 2 event_size + context_size."""
-        return MultivariateNormalDiag.params_size(event_size) + context_size
+        return MultivariateNormalDiag.params_size(event_size) + as_count(context_size=context_size)
 
     def get_config(self) -> dict[str, Any]:
         names = ["event_size", "context_size", "num_flows", "hidden_units", "inverse"]

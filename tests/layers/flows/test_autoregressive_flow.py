@@ -61,7 +61,7 @@ def test_the_gradient_of_the_density_of_points_is_the_same_under_xla_for_a_batch
 @pytest.mark.parametrize("argument", ["event_size", "context_size", "num_flows"])
 def test_a_size_below_one_raises(argument):
     arguments = {"event_size": 2, "context_size": 2, argument: 0}
-    with pytest.raises(ValueError, match=f"`{argument}` must be an integer, 1 or more. Received: {argument}=0"):
+    with pytest.raises(ValueError, match=f"`{argument}` must be 1 or more. Received: {argument}=0"):
         AutoregressiveFlow(**arguments)
 
 
