@@ -12,6 +12,7 @@ import tensorflow as tf
 
 from keras_vae import random
 from keras_vae.arguments import check_counts
+from keras_vae.data.arrays import as_tensors
 from keras_vae.data.pixel_levels import Pixels
 from keras_vae.protocols import Batch, as_batch
 
@@ -87,8 +88,8 @@ class Batches:
         shuffle: whether training has a new order each epoch.
     """
 
-    endless = False
-    errors: tuple[ValueError, ...] = ()
+    endless = is_read_once = False
+    errors: tuple[Exception, ...] = ()
 
     def __init__(self, split: Split, batch_size: int, seed: Any, training: bool = True, shuffle: bool = True):
         check_counts(batch_size=batch_size)
@@ -252,7 +253,7 @@ def as_batches(data: Any, batch_size: int, seed: Any, training: bool = True, shu
             )
         data = Split(data, num_examples)
     if not isinstance(data, Split):
-        arrays = (as_batch(data) if isinstance(data, tuple | Mapping) else Batch(data)).map(tf.convert_to_tensor)
+        arrays = as_tensors(as_batch(data) if isinstance(data, tuple | Mapping) else Batch(data))
         lengths = arrays.map(lambda part: int(part.shape[0]))
         if any(length not in (None, lengths.x) for length in lengths):
             raise ValueError(f"x, y and sample_weight must have the same length. Received: {lengths}")

@@ -13,6 +13,7 @@ from tensorflow_probability import distributions as tfd
 
 from keras_vae import likelihoods, networks, priors, random
 from keras_vae.arguments import check_counts
+from keras_vae.data.arrays import as_tensor
 from keras_vae.distributions import latents
 from keras_vae.distributions.batch_reshape import BatchReshape
 from keras_vae.distributions.entries import weighted_log_prob
@@ -386,7 +387,7 @@ class VAE(ObjectiveModel):
             ValueError: if x has another shape than [B, *event_shape], or entries outside of the likelihood's support.
             tf.errors.InvalidArgumentError: instead, where a graph meets such entries; XLA leaves the check out.
         """
-        x = tf.convert_to_tensor(x)
+        x = as_tensor(x)
         if not self.built:
             self.build(x.shape)
         self._check_shape(x)
