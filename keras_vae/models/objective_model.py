@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import threading
 from collections.abc import Callable
 from typing import Any
 
@@ -30,6 +31,7 @@ from keras_vae.protocols import Batch, as_batch
 from keras_vae.random import Stream
 from keras_vae.training.callbacks import as_callbacks
 from keras_vae.training.loop import check_source, evaluate_source, train
+from keras_vae.training.one_thread import one_thread_at_a_time
 
 __all__ = ["ObjectiveModel"]
 
@@ -64,6 +66,7 @@ class ObjectiveModel(keras.Model):
                 f"IWAE(num_samples=5). Received: objective={objective!r}"
             )
         self._compiled_functions = CompiledFunctions()
+        self.in_use = threading.RLock()  # see `one_thread_at_a_time`
         self.dequantized_levels = dequantized_levels
         self.objective = objective
         self.seed = as_int(seed=seed)
@@ -395,6 +398,7 @@ class ObjectiveModel(keras.Model):
                 raise errors[0] from None
             raise
 
+    @one_thread_at_a_time
     def train_on_batch(
         self, x: Any, y: Any = None, sample_weight: Any = None, class_weight: Any = None, return_dict: bool = False
     ) -> Any:
@@ -402,6 +406,7 @@ class ObjectiveModel(keras.Model):
         batch = self._one_checked_batch(x, y, sample_weight)
         return super().train_on_batch(*batch, class_weight, return_dict)
 
+    @one_thread_at_a_time
     def test_on_batch(self, x: Any, y: Any = None, sample_weight: Any = None, return_dict: bool = False) -> Any:
         """Evaluate one batch, after the check that `fit` makes; arguments as in `keras.Model.test_on_batch`."""
         return super().test_on_batch(*self._one_checked_batch(x, y, sample_weight), return_dict)

@@ -16,11 +16,13 @@ import tensorflow as tf
 from keras_vae.arguments import check_counts, check_optional_counts
 from keras_vae.data import BatchedData, Batches, as_batches
 from keras_vae.training.callbacks import StopOnNonFinite, as_callbacks
+from keras_vae.training.one_thread import one_thread_at_a_time
 from keras_vae.training.steps import Steps
 
 __all__ = ["check_source", "evaluate_source", "train"]
 
 
+@one_thread_at_a_time
 def train(
     vae: Any,
     data: Any,
@@ -111,11 +113,11 @@ def train(
         )
         source.on_epoch_end()
         if not steps_done:
-            warnings.warn(f"The data ended before epoch {epoch}, and so does the training.", stacklevel=2)
+            warnings.warn(f"The data ended before epoch {epoch}, and so does the training.", stacklevel=3)
             break
         is_whole = steps is None or steps_done == steps or vae.stop_training
         if not is_whole and math.isfinite(logs.get("loss", 0.0)):
-            warnings.warn(f"The data ended after {steps_done} of the {steps} steps of epoch {epoch}.", stacklevel=2)
+            warnings.warn(f"The data ended after {steps_done} of the {steps} steps of epoch {epoch}.", stacklevel=3)
         if validation is not None and _is_due(validation_freq, epoch):
             validation_logs = evaluate_source(vae, validation, callback_list)
             logs |= {f"val_{name}": value for name, value in validation_logs.items()}
@@ -128,10 +130,11 @@ def train(
     callback_list.on_train_end(logs)
     if guard is not None and guard.message:
         weights = "The last good weights are put back" if guard.restored else "No good weights were there to put back"
-        warnings.warn(f"Training stopped: {guard.message}. {weights}.", stacklevel=2)
+        warnings.warn(f"Training stopped: {guard.message}. {weights}.", stacklevel=3)
     return vae.history
 
 
+@one_thread_at_a_time
 def evaluate_source(
     vae: Any, source: Batches | BatchedData, callback_list: keras.callbacks.CallbackList
 ) -> dict[str, float]:
@@ -144,7 +147,7 @@ def evaluate_source(
     source.on_epoch_end()
     steps = (source.endless and source.steps_per_epoch) or 1
     if steps_done < steps:
-        warnings.warn(f"The data to evaluate on ended after {steps_done} of {steps} steps.", stacklevel=2)
+        warnings.warn(f"The data to evaluate on ended after {steps_done} of {steps} steps.", stacklevel=3)
     callback_list.on_test_end(logs)
     return logs
 
