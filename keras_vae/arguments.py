@@ -9,7 +9,43 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
-__all__ = ["check_counts", "check_not_masked", "check_numbers", "check_optional_counts", "check_paths", "sizes_of"]
+__all__ = [
+    "as_count",
+    "as_int",
+    "check_counts",
+    "check_not_masked",
+    "check_numbers",
+    "check_optional_counts",
+    "check_paths",
+    "sizes_of",
+]
+
+
+def as_int(**number: Any) -> int:
+    """Return a whole number of any library as Python's, which is what Keras and JSON take.
+
+    Args:
+        **number: The value, by the name of its argument.
+
+    Raises:
+        ValueError: if it is not an integer.
+
+    Example:
+
+    >>> as_int(seed=np.int64(3))
+    3
+    """
+    ((name, value),) = number.items()
+    whole = _as_int(value)
+    if whole is None:
+        raise ValueError(f"`{name}` must be a whole number. Received: {name}={value!r}")
+    return whole
+
+
+def as_count(least: int = 1, **count: Any) -> int:
+    """Return a count that has passed `check_counts` as an int of Python."""
+    check_counts(least, **count)
+    return as_int(**count)
 
 
 def check_counts(least: int = 1, **counts: Any) -> None:

@@ -60,7 +60,7 @@ def as_batch(data: Any) -> Batch:
             "image" is x and whose "label", where there is one, is y.
 
     Raises:
-        ValueError: if a dictionary has no "image".
+        ValueError: if a dictionary has no "image", or if a tuple has another number of parts.
 
     Example:
 
@@ -69,7 +69,13 @@ def as_batch(data: Any) -> Batch:
     """
     if isinstance(data, Batch):
         return data
-    batch = Batch(*data) if isinstance(data, tuple | list) else Batch(data)
+    parts = data if isinstance(data, tuple | list) else (data,)
+    if not 1 <= len(parts) <= len(Batch._fields):
+        raise ValueError(
+            "Examples are x, (x,), (x, y) or (x, y, sample_weight), where each part is one array. "
+            f"Received: a {type(data).__name__} of {len(parts)} parts"
+        )
+    batch = Batch(*parts)
     if not isinstance(batch.x, Mapping):
         return batch
     if "image" not in batch.x:

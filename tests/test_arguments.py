@@ -58,9 +58,16 @@ COUNTS = {
     ("num_samples", "IWAE"): lambda vae, n: kv.objectives.IWAE(num_samples=n),
     ("context_size", "Flow"): lambda vae, n: kv.posteriors.Flow(context_size=n),
     ("num_components", "mixture"): lambda vae, n: kv.likelihoods.QuantizedLogisticMixture(num_components=n),
-    ("latent_dim", "for_images"): lambda vae, n: kv.VAE.for_images((4, 4, 1), n, hidden=(4,)),
-    ("latent_dim", "decoder"): lambda vae, n: kv.models.make_decoder((4,), n),
     ("period", "CyclicSchedule"): lambda vae, n: kv.objectives.CyclicSchedule(n),
+    ("latent_dim", "for_images"): lambda vae, n: kv.VAE.for_images((4, 4, 1), n),
+    ("latent_dim", "for_vectors"): lambda vae, n: kv.VAE.for_vectors((4,), n),
+    ("latent_dim", "make_decoder"): lambda vae, n: kv.models.make_decoder((4,), n),
+    ("latent_dim", "StandardNormal"): lambda vae, n: kv.priors.StandardNormal(n),
+    ("event_size", "MultivariateNormalDiag"): lambda vae, n: kv.layers.MultivariateNormalDiag(n),
+    ("event_size", "MultivariateNormalTriL"): lambda vae, n: kv.layers.MultivariateNormalTriL.params_size(n),
+    ("event_size", "OneHotCategorical"): lambda vae, n: kv.layers.OneHotCategorical.params_size(n),
+    ("context_size", "AutoregressiveFlow"): lambda vae, n: kv.layers.AutoregressiveFlow(2, n),
+    ("num_components", "MixtureSameFamily"): lambda vae, n: kv.layers.MixtureSameFamily.params_size(n, 2),
 }
 
 
@@ -131,6 +138,38 @@ def test_what_are_no_sizes_is_refused_at_every_door(name, value):
     received = f"Received: {name}={re.escape(repr(value))}$"
     with pytest.raises(ValueError, match=f"^`{name}` must be whole numbers, each 1 or more. {received}"):
         SIZES[name](value)
+
+
+@pytest.mark.parametrize("posterior", ["diagonal", "flow", "full"])
+def test_sizes_and_seeds_of_numpy_make_the_model_of_those_of_python(posterior, tmp_path):
+    vae = kv.VAE.for_vectors(np.array([4]), np.int64(2), posterior=posterior, hidden=np.array([3]), seed=np.int64(3))
+    expected = kv.VAE.for_vectors((4,), 2, posterior=posterior, hidden=(3,), seed=3)
+    assert [w.shape for w in vae.weights] == [w.shape for w in expected.weights]
+    vae.save(tmp_path / "vae.keras")
+    loaded = kv.VAE.from_config(vae.get_config())
+    assert (loaded.seed, type(loaded.seed), loaded.latent_dim) == (3, int, 2)
+
+
+def test_layers_count_the_parameters_of_sizes_of_numpy_as_keras_takes_them():
+    two = np.int64(2)
+    sizes = [
+        kv.layers.MultivariateNormalDiag.params_size(two),
+        kv.layers.MultivariateNormalTriL.params_size(two),
+        kv.layers.AutoregressiveFlow.params_size(two, two),
+        kv.layers.OneHotCategorical.params_size(two),
+        kv.layers.MixtureSameFamily.params_size(two, two),
+        kv.layers.MixtureNormal.params_size(two, two),
+        kv.layers.IndependentNormal.params_size(two),
+        kv.layers.IndependentCategorical.params_size(two, two),
+        kv.layers.MixtureQuantizedLogistic.params_size(two, two),
+    ]
+    assert [type(size) for size in sizes] == [int] * len(sizes)
+
+
+@pytest.mark.parametrize("seed", [2.5, "a", True, [1, 2]], ids=str)
+def test_the_seed_of_a_model_is_a_whole_number(make_vae, seed):
+    with pytest.raises(ValueError, match="`seed` must be a whole number. Received: seed="):
+        make_vae(seed=seed)
 
 
 @pytest.mark.parametrize("estimate", [evaluation.log_marginal, evaluation.annealed_log_marginal])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import itertools
 import warnings
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -11,6 +12,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+from keras_vae.data.arrays import as_tensors
 from keras_vae.protocols import Batch, as_batch
 from keras_vae.random import Stream, as_noise
 
@@ -21,34 +23,39 @@ class BatchedData:
     """A stream of batches, each x, (x,), (x, y) or (x, y, sample_weight).
 
     Args:
-        first: The first batch, for a look at the data.
+        first: The first batch, as tensors, for a look at the data.
         epoch: Function of the epoch's number that returns the batches of one pass, a `tf.data.Dataset`.
         steps_per_epoch: Int, or None: as many as there are.
         endless: Bool, whether an epoch goes on where the one before has ended, instead of starting again.
         on_epoch_begin: Function called before each epoch.
         on_epoch_end: Function called after each epoch.
-        errors: List to which Python adds what it refuses while TensorFlow reads, which makes errors of its own of it.
+        errors: List to which Python adds what it raises while TensorFlow reads, which makes errors of its own of it.
     """
 
     in_memory = False
 
     def __init__(
         self,
-        first: Any,
+        first: Batch,
         epoch: Callable[[int], tf.data.Dataset],
         steps_per_epoch: int | None,
         endless: bool = False,
         on_epoch_begin: Callable[[], Any] = lambda: None,
         on_epoch_end: Callable[[], Any] = lambda: None,
-        errors: list[ValueError] | None = None,
+        errors: list[Exception] | None = None,
     ):
-        self.first = as_batch(first)
+        self.first = first
         self.epoch = epoch
         self.steps_per_epoch = steps_per_epoch
         self.endless = endless
         self.on_epoch_begin, self.on_epoch_end = on_epoch_begin, on_epoch_end
         self.errors = [] if errors is None else errors
         self._iterator: Any = None
+
+    @property
+    def is_read_once(self) -> bool:
+        """Whether one pass uses all of the data up, as of a generator without a number of steps."""
+        return self.endless and self.steps_per_epoch is None
 
     @property
     def kind(self) -> Any:
@@ -105,7 +112,7 @@ def as_batched_data(
         batches = iter(data)
         first = _first(batches)
         rest = itertools.chain([first], batches)
-        errors: list[ValueError] = []
+        errors: list[Exception] = []
         dataset = _generated(first, lambda: rest, errors)
         return BatchedData(first, lambda epoch: dataset, steps, endless=True, errors=errors)
     raise TypeError(
@@ -125,8 +132,8 @@ def _of_py_dataset(
         raise ValueError("A PyDataset without an end needs `steps_per_epoch`. Received: num_batches=None")
     if data.use_multiprocessing:
         warnings.warn("`workers` of a PyDataset are threads here: `use_multiprocessing` has no effect.", stacklevel=2)
-    first = data[0]
-    errors: list[ValueError] = []
+    first = as_tensors(as_batch(data[0]))
+    errors: list[Exception] = []
     hooks: dict[str, Any] = {"on_epoch_begin": data.on_epoch_begin, "on_epoch_end": data.on_epoch_end, "errors": errors}
 
     def epoch(number: int) -> tf.data.Dataset:
@@ -151,14 +158,13 @@ def _of_py_dataset(
     return BatchedData(first, lambda _: passes, steps, endless=True, **hooks)
 
 
-def _first(batches: Iterable) -> Any:
+def _first(batches: Iterable) -> Batch:
     for batch in batches:
-        return batch
+        return as_tensors(as_batch(batch))
     raise ValueError("The data must hold one batch or more. Received: no batch")
 
 
-def _spec(part: Any) -> tf.TensorSpec:
-    part = tf.convert_to_tensor(part)
+def _spec(part: tf.Tensor) -> tf.TensorSpec:
     return tf.TensorSpec([None, *part.shape[1:]], part.dtype)
 
 
@@ -171,59 +177,68 @@ def _names(batch: Any) -> list[str]:
     return [name for name, part in zip(batch._fields, batch, strict=True) if part is not None]
 
 
-def _converted(
-    batch: Any, specs: Sequence[tf.TensorSpec], names: list[str], errors: list[ValueError]
-) -> list[np.ndarray]:
+@contextlib.contextmanager
+def _kept(errors: list[Exception]) -> Iterator[None]:
+    """Add to `errors` what the user's code or a check raises: TensorFlow would show the user an error of its own."""
+    try:
+        yield
+    except Exception as error:
+        errors.append(error)
+        raise
+
+
+def _converted(batch: Any, specs: Sequence[tf.TensorSpec], names: list[str]) -> list[np.ndarray]:
     """Return the parts of a batch in the dtypes of the first one; raise if that changes values, or if shapes differ."""
     parts = []
     if _names(batch) != names:
-        errors.append(
-            ValueError(
-                f"All batches must have the parts of the first one, {names}, in (x, y, sample_weight). "
-                f"Received: a later batch with {_names(batch)}"
-            )
+        raise ValueError(
+            f"All batches must have the parts of the first one, {names}, in (x, y, sample_weight). "
+            f"Received: a later batch with {_names(batch)}"
         )
-        raise errors[-1]
     for part, spec in zip(_parts(batch), specs, strict=True):
         given, dtype = np.asarray(part), spec.dtype.as_numpy_dtype
         with np.errstate(invalid="ignore"):
             parts.append(given.astype(dtype, copy=False))
         changed = given.dtype != dtype and spec.dtype.is_integer and not np.array_equal(parts[-1], given)
         if changed or not spec.shape.is_compatible_with(given.shape):
-            errors.append(
-                ValueError(
-                    f"All batches must have the dtypes of the first one and its shapes but for the first axis, here "
-                    f"{spec.dtype.name} and {list(spec.shape)}. "
-                    f"Received: a later batch of dtype {given.dtype} and shape {list(given.shape)}"
-                )
+            raise ValueError(
+                f"All batches must have the dtypes of the first one and its shapes but for the first axis, here "
+                f"{spec.dtype.name} and {list(spec.shape)}. "
+                f"Received: a later batch of dtype {given.dtype} and shape {list(given.shape)}"
             )
-            raise errors[-1]
     return parts
 
 
-def _generated(first: Any, batches: Callable[[], Iterator], errors: list[ValueError]) -> tf.data.Dataset:
+def _generated(first: Batch, batches: Callable[[], Iterable], errors: list[Exception]) -> tf.data.Dataset:
     """Return the data set of what the iterator of `batches()` gives, whose form is that of `first`."""
     specs, names = tuple(_spec(part) for part in _parts(first)), _names(first)
-    flat = tf.data.Dataset.from_generator(
-        lambda: (tuple(_converted(batch, specs, names, errors)) for batch in batches()), output_signature=specs
-    )
+
+    def converted() -> Iterator[tuple]:
+        with _kept(errors):
+            for batch in batches():
+                yield tuple(_converted(batch, specs, names))
+
+    flat = tf.data.Dataset.from_generator(converted, output_signature=specs)
     return flat.map(lambda *parts: _like(first, parts)).prefetch(2)
 
 
 def _mapped(
-    first: Any, fetch: Callable, indices: tf.data.Dataset, threads: int, queue_size: int, errors: list[ValueError]
+    first: Batch, fetch: Callable, indices: tf.data.Dataset, threads: int, queue_size: int, errors: list[Exception]
 ) -> tf.data.Dataset:
     specs, names = [_spec(part) for part in _parts(first)], _names(first)
 
+    def converted(index: int) -> list[np.ndarray]:
+        with _kept(errors):
+            return _converted(fetch(index), specs, names)
+
     def batch(index: tf.Tensor) -> Batch:
-        dtypes = [spec.dtype for spec in specs]
-        parts = tf.numpy_function(lambda i: _converted(fetch(i), specs, names, errors), [index], dtypes)
+        parts = tf.numpy_function(converted, [index], [spec.dtype for spec in specs])
         return _like(first, [tf.ensure_shape(part, spec.shape) for part, spec in zip(parts, specs, strict=True)])
 
     return indices.map(batch, num_parallel_calls=threads, deterministic=True).prefetch(queue_size)
 
 
-def _like(first: Any, parts: Any) -> Batch:
+def _like(first: Batch, parts: Any) -> Batch:
     """Return `parts` as a batch that has the parts that `first` has."""
     remaining = iter(parts)
-    return as_batch(first).map(lambda _: next(remaining))
+    return first.map(lambda _: next(remaining))

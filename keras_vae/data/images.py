@@ -12,6 +12,7 @@ import tensorflow as tf
 
 from keras_vae import random
 from keras_vae.arguments import check_counts, check_not_masked
+from keras_vae.data.arrays import as_tensors
 from keras_vae.data.pixel_levels import Pixels
 from keras_vae.protocols import Batch, as_batch
 
@@ -87,8 +88,8 @@ class Batches:
         shuffle: whether training has a new order each epoch.
     """
 
-    endless = False
-    errors: tuple[ValueError, ...] = ()
+    endless = is_read_once = False
+    errors: tuple[Exception, ...] = ()
 
     def __init__(self, split: Split, batch_size: int, seed: Any, training: bool = True, shuffle: bool = True):
         check_counts(batch_size=batch_size)
@@ -251,7 +252,9 @@ def as_batches(data: Any, batch_size: int, seed: Any, training: bool = True, shu
         data = Split(data, num_examples)
     if not isinstance(data, Split):
         arrays = as_batch(data) if isinstance(data, tuple | Mapping) else Batch(data)
-        arrays = arrays._replace(x=_as_tensor(arrays.x)).map(_as_tensor)  # `map` leaves out what is None
+        for part in (arrays.x, *(part for part in arrays[1:] if part is not None)):
+            _check_array(part)
+        arrays = as_tensors(arrays)
         lengths = arrays.map(lambda part: int(part.shape[0]))
         if any(length not in (None, lengths.x) for length in lengths):
             raise ValueError(f"x, y and sample_weight must have the same length. Received: {lengths}")
@@ -259,12 +262,11 @@ def as_batches(data: Any, batch_size: int, seed: Any, training: bool = True, shu
     return Batches(data, batch_size, seed, training, shuffle)
 
 
-def _as_tensor(array: Any) -> tf.Tensor:
-    """Return a part of the data as a tensor, whose first axis is that of the examples."""
+def _check_array(array: Any) -> None:
+    """Raise unless a part of the data is an array, whose first axis is that of the examples."""
     check_not_masked(data=array)
     if not isinstance(array, list) and not len(getattr(array, "shape", ())):
         raise TypeError(
             "The data must be an array, a Split or a tf.data.Dataset of single examples: join the x of batches into "
             f"one array with np.concatenate. Received: {type(array).__name__}"
         )
-    return tf.convert_to_tensor(array)

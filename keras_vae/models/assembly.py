@@ -8,7 +8,7 @@ from collections.abc import Sequence
 import keras
 
 from keras_vae import likelihoods, networks, posteriors
-from keras_vae.arguments import check_counts, sizes_of
+from keras_vae.arguments import as_count, check_counts, sizes_of
 from keras_vae.likelihoods import Likelihood
 from keras_vae.networks import Network
 from keras_vae.posteriors import Posterior
@@ -37,9 +37,10 @@ def make_encoder(
     >>> make_encoder((30,), latent_dim=5)(np.zeros([3, 30])).event_shape.as_list()
     [5]
     """
-    check_counts(latent_dim=latent_dim)
-    event_shape, latent_dim, family = sizes_of("event_shape", event_shape), int(latent_dim), posteriors.get(posterior)
-    encoder = networks.get(network).encoder(event_shape, family.params_size(latent_dim), scale=scale)
+    event_shape, latent_dim = sizes_of("event_shape", event_shape), as_count(latent_dim=latent_dim)
+    family = posteriors.get(posterior)
+    params_size = as_count(params_size=family.params_size(latent_dim))
+    encoder = networks.get(network).encoder(event_shape, params_size, scale=scale)
     encoder.add(family.layer(latent_dim))
     return encoder
 
@@ -63,9 +64,9 @@ def make_decoder(
     >>> make_decoder((30,), latent_dim=5, likelihood="gaussian")(np.zeros([3, 5])).event_shape.as_list()
     [30]
     """
-    check_counts(latent_dim=latent_dim)
-    event_shape, latent_dim, family = sizes_of("event_shape", event_shape), int(latent_dim), likelihoods.get(likelihood)
-    params_per_entry = int(family.params_per_entry)
+    event_shape, latent_dim = sizes_of("event_shape", event_shape), as_count(latent_dim=latent_dim)
+    family = likelihoods.get(likelihood)
+    params_per_entry = as_count(params_per_entry=family.params_per_entry)
     decoder = networks.get(network).decoder(latent_dim, event_shape, params_per_entry)
     if family.in_blocks and params_per_entry > 1:
         decoder.add(keras.layers.Reshape((math.prod(event_shape), params_per_entry)))

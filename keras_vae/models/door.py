@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import numbers
 from collections.abc import Mapping
 from typing import Any
 
@@ -10,15 +11,15 @@ import tensorflow as tf
 
 from keras_vae.arguments import check_not_masked
 from keras_vae.data import BatchedData
+from keras_vae.data.arrays import as_tensors
 from keras_vae.distributions.sets import NON_NEGATIVE
 from keras_vae.protocols import Batch, as_batch
 
-__all__ = ["as_arrays", "check_unused_y", "check_weights", "checked_x", "of_validation", "split_off"]
+__all__ = ["as_arrays", "as_one_batch", "check_unused_y", "check_weights", "checked_x", "of_validation", "split_off"]
 
 
 def as_arrays(x: Any, y: Any, sample_weight: Any) -> Any:
     """Return arrays as a `Batch` of all examples, and data that comes in batches as it is."""
-    x = np.asarray(x) if isinstance(x, list) else x
     check_not_masked(x=x, y=y, sample_weight=sample_weight)
     for name, value in (("y", y), ("sample_weight", sample_weight)):
         if value is not None and not _is_array(value):
@@ -30,25 +31,42 @@ def as_arrays(x: Any, y: Any, sample_weight: Any) -> Any:
                 f"Received: x of type {type(x).__name__}"
             )
         return x
-    batch = as_batch(x)
-    return batch._replace(
-        y=batch.y if y is None else y,
-        sample_weight=batch.sample_weight if sample_weight is None else sample_weight,
-    ).map(lambda part: tf.convert_to_tensor(part if tf.is_tensor(part) else np.asarray(part)))
+    batch = as_batch(x) if isinstance(x, tuple | Mapping) else Batch(x)
+    return as_tensors(
+        batch._replace(
+            y=batch.y if y is None else y,
+            sample_weight=batch.sample_weight if sample_weight is None else sample_weight,
+        )
+    )
+
+
+def as_one_batch(x: Any, y: Any = None, sample_weight: Any = None) -> Batch:
+    """Return the examples of one batch, which must be arrays."""
+    batch = as_arrays(x, y, sample_weight)
+    if not isinstance(batch, Batch):
+        raise TypeError(f"One batch must be arrays: data sets go to `fit`. Received: x of type {type(x).__name__}")
+    return batch
 
 
 def of_validation(data: Any) -> Any:
-    """Return validation data in one of the forms of Keras: x, (x,), (x, y), (x, y, sample_weight), or batches."""
-    return as_arrays(tuple(data) if isinstance(data, list) else data, None, None)
+    """Return validation data in one of the forms of Keras: x, (x,), (x, y), (x, y, sample_weight), or batches.
+
+    A list of arrays is such a tuple; a list of rows is x.
+    """
+    has_parts = isinstance(data, list) and all(part is None or hasattr(part, "__array__") for part in data)
+    return as_arrays(tuple(data) if has_parts else data, None, None)
 
 
 def split_off(data: Any, fraction: float) -> tuple[Batch, Batch]:
     """Return the first examples, and the last `fraction` of them for validation."""
     if not isinstance(data, Batch):
         raise ValueError(f"`validation_split` divides arrays only. Received: x of type {type(data).__name__}")
-    kept = int(len(data.x) * (1 - fraction))
+    kept = int(len(data.x) * (1 - fraction)) if isinstance(fraction, numbers.Real) and 0 < fraction < 1 else 0
     if not 0 < kept < len(data.x):
-        raise ValueError(f"`validation_split` must leave examples on both sides. Received: {fraction}")
+        raise ValueError(
+            "`validation_split` must be a fraction, above 0 and below 1, that leaves examples on both sides. "
+            f"Received: validation_split={fraction!r}"
+        )
     return data.map(lambda part: part[:kept]), data.map(lambda part: part[kept:])
 
 
@@ -68,6 +86,9 @@ def check_weights(weight: Any, x: tf.Tensor, is_all: bool) -> None:
     if weight is None:
         return
     weight = np.asarray(weight)
+    dtype = tf.as_dtype(weight.dtype)
+    if not (dtype.is_floating or dtype.is_integer or dtype.is_bool):
+        raise ValueError(f"`sample_weight` must hold real numbers. Received: sample_weight of dtype {dtype.name}")
     if weight.dtype.kind == "f":
         with np.errstate(over="ignore"):
             weight = weight.astype("float32")  # in which they count

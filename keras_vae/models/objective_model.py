@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-import math
+import threading
 from collections.abc import Callable
 from typing import Any
 
@@ -12,16 +12,26 @@ import numpy as np
 import tensorflow as tf
 
 from keras_vae import random, replicas
-from keras_vae.arguments import check_counts, check_optional_counts
+from keras_vae.arguments import as_int, check_counts, check_optional_counts
 from keras_vae.data import BatchedData, Batches, Split, as_batched_data, as_batches
 from keras_vae.distributions.sets import NON_NEGATIVE
 from keras_vae.models.compiled_functions import CompiledFunctions
-from keras_vae.models.door import as_arrays, check_unused_y, check_weights, checked_x, of_validation, split_off
+from keras_vae.models.door import (
+    as_arrays,
+    as_one_batch,
+    check_unused_y,
+    check_weights,
+    checked_x,
+    of_validation,
+    split_off,
+)
 from keras_vae.objectives import ELBO, LossTerms, Objective
 from keras_vae.objectives.loss_terms import metric_units, metric_values
 from keras_vae.protocols import Batch, as_batch
 from keras_vae.random import Stream
+from keras_vae.training.callbacks import as_callbacks
 from keras_vae.training.loop import check_source, evaluate_source, train
+from keras_vae.training.one_thread import one_thread_at_a_time
 
 __all__ = ["ObjectiveModel"]
 
@@ -56,9 +66,10 @@ class ObjectiveModel(keras.Model):
                 f"IWAE(num_samples=5). Received: objective={objective!r}"
             )
         self._compiled_functions = CompiledFunctions()
+        self.in_use = threading.RLock()  # see `one_thread_at_a_time`
         self.dequantized_levels = dequantized_levels
         self.objective = objective
-        self.seed = seed
+        self.seed = as_int(seed=seed)
         self.step = self.add_weight(
             shape=(), initializer="zeros", dtype="int64", trainable=False, aggregation="only_first_replica", name="step"
         )
@@ -267,6 +278,9 @@ class ObjectiveModel(keras.Model):
         and perhaps a "label", stands for (x, y) wherever that is taken. `y` is handed to `train_step` with x; a VAE
         makes no use of it. The loop is `keras_vae.training.train`, on one replica or several, in graphs or eagerly.
 
+        With `steps_per_epoch` an epoch goes on in the data where the one before has ended. A new call of `fit` starts a
+        new pass: where the steps before it were not whole passes, it sees other batches than one longer training would.
+
         Raises:
             ValueError: if x lies outside the likelihood's support, or a weight is negative or not finite, in whatever
                 batch: no step is taken with it. Or if an argument does not suit the data.
@@ -292,7 +306,7 @@ class ObjectiveModel(keras.Model):
             source,
             epochs,
             validation_data=validation,
-            callbacks=keras.tree.flatten(callbacks or []),
+            callbacks=callbacks,
             verbose=1 if verbose == "auto" else verbose,
             steps_per_execution=self.steps_per_execution,
             initial_epoch=initial_epoch,
@@ -319,7 +333,7 @@ class ObjectiveModel(keras.Model):
         check_source(self, source)
         verbose = 1 if verbose == "auto" else verbose
         callback_list = keras.callbacks.CallbackList(
-            keras.tree.flatten(callbacks or []),
+            as_callbacks(callbacks),
             add_progbar=verbose != 0,
             verbose=verbose,
             epochs=1,
@@ -327,6 +341,8 @@ class ObjectiveModel(keras.Model):
             model=self,
         )
         logs = evaluate_source(self, source, callback_list)
+        if not logs:
+            raise ValueError("The data to evaluate on must hold one batch or more. Received: no batch")
         return logs if return_dict else list(logs.values())
 
     def _source(
@@ -363,37 +379,45 @@ class ObjectiveModel(keras.Model):
             ValueError: if x lies outside the likelihood's support, in whatever batch.
         """
         check_optional_counts(batch_size=batch_size, steps=steps)
-        x, execution = as_arrays(x, None, None), self.steps_per_execution
-        errors: list[ValueError] = []
+        as_callbacks(callbacks)
+        x = as_arrays(x, None, None)
+        errors: list[Exception] = []
         if isinstance(x, Batch):
             x = self.check(x.x)
+            if len(x) == 0:
+                return self.predict_on_batch(x)
+            x = x if steps is None else x[: steps * (batch_size or 32)]
         else:
             source = as_batched_data(x, self.seed, steps, shuffle=False, runs_on=False)
             x, errors = checked_x(self, source), source.errors
-        if steps is not None:  # Keras would take whole executions
-            self.steps_per_execution, self.predict_function = math.gcd(execution, steps), None
+            x = x if steps is None else x.take(steps)
         try:
             return super().predict(x, batch_size=batch_size, verbose=verbose, steps=steps, callbacks=callbacks)
-        except tf.errors.InvalidArgumentError:
+        except tf.errors.OpError:
             if errors:
                 raise errors[0] from None
             raise
-        finally:
-            if self.steps_per_execution != execution:
-                self.steps_per_execution, self.predict_function = execution, None
 
+    @one_thread_at_a_time
     def train_on_batch(
         self, x: Any, y: Any = None, sample_weight: Any = None, class_weight: Any = None, return_dict: bool = False
     ) -> Any:
         """Take one step, after the check that `fit` makes; arguments as in `keras.Model.train_on_batch`."""
-        self.check_batch(as_arrays(x, y, sample_weight))
-        return super().train_on_batch(x, y, sample_weight, class_weight, return_dict)
+        batch = self._one_checked_batch(x, y, sample_weight)
+        return super().train_on_batch(*batch, class_weight, return_dict)
 
+    @one_thread_at_a_time
     def test_on_batch(self, x: Any, y: Any = None, sample_weight: Any = None, return_dict: bool = False) -> Any:
         """Evaluate one batch, after the check that `fit` makes; arguments as in `keras.Model.test_on_batch`."""
-        self.check_batch(as_arrays(x, y, sample_weight))
-        return super().test_on_batch(x, y, sample_weight, return_dict)
+        return super().test_on_batch(*self._one_checked_batch(x, y, sample_weight), return_dict)
+
+    def _one_checked_batch(self, x: Any, y: Any, sample_weight: Any) -> Batch:
+        batch = as_one_batch(x, y, sample_weight)
+        self.check_batch(batch)
+        if len(batch.x) == 0:
+            raise ValueError(f"A batch must hold one example or more. Received: x of shape {tuple(batch.x.shape)}")
+        return batch
 
     def predict_on_batch(self, x: Any) -> Any:
         """Return the reconstructions of one batch, after the check that `predict` makes."""
-        return super().predict_on_batch(self.check(x))
+        return super().predict_on_batch(self.check(as_one_batch(x).x))

@@ -13,6 +13,7 @@ from tensorflow_probability import distributions as tfd
 
 from keras_vae import likelihoods, networks, priors, random
 from keras_vae.arguments import check_counts, check_not_masked
+from keras_vae.data.arrays import as_tensor
 from keras_vae.distributions import latents
 from keras_vae.distributions.batch_reshape import BatchReshape
 from keras_vae.distributions.entries import weighted_log_prob
@@ -423,7 +424,7 @@ class VAE(ObjectiveModel):
             tf.errors.InvalidArgumentError: instead, where a graph meets such entries; XLA leaves the check out.
         """
         check_not_masked(x=x)
-        x = tf.convert_to_tensor(x)
+        x = as_tensor(x)
         if not self.built:
             self.build(x.shape)
         self._check_shape(x)

@@ -43,7 +43,7 @@ class Conv:
     initial: str = "glorot_uniform"
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "filters", sizes_of("filters", self.filters))
+        object.__setattr__(self, "filters", sizes_of("filters", self.filters))  # the way of frozen dataclasses
         if not self.filters:
             raise ValueError(f"`filters` must have one entry or more. Received: filters={self.filters!r}")
 

@@ -29,7 +29,7 @@ class MLP:
         batch_norm: Bool, whether each hidden layer is normalised over the batch before its activation. False.
 
     Raises:
-        ValueError: if a width is not a positive integer.
+        ValueError: if `hidden` is not a sequence of positive integers.
 
     Example:
 
@@ -46,7 +46,7 @@ class MLP:
     batch_norm: bool = False
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "hidden", sizes_of("hidden", self.hidden))
+        object.__setattr__(self, "hidden", sizes_of("hidden", self.hidden))  # the way of frozen dataclasses
 
     @property
     def widths(self) -> Sequence[int]:

@@ -7,7 +7,7 @@ from typing import Any
 import tensorflow as tf
 from tensorflow_probability import distributions as tfd
 
-from keras_vae.arguments import check_counts
+from keras_vae.arguments import as_count
 from keras_vae.priors.prior import Prior
 from keras_vae.registration import register
 
@@ -34,8 +34,7 @@ class StandardNormal(Prior):
 
     def __init__(self, latent_dim: int, **kwargs: Any):
         super().__init__(**kwargs)
-        check_counts(latent_dim=latent_dim)
-        self.latent_dim = int(latent_dim)
+        self.latent_dim = as_count(latent_dim=latent_dim)
 
     def distribution(self) -> tfd.MultivariateNormalDiag:
         zeros = tf.zeros([self.latent_dim], self.variable_dtype)

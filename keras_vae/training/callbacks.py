@@ -11,7 +11,19 @@ import keras
 import numpy as np
 import tqdm
 
-__all__ = ["ProgressBar", "StopOnNonFinite", "Throughput"]
+__all__ = ["ProgressBar", "StopOnNonFinite", "Throughput", "as_callbacks"]
+
+
+def as_callbacks(callbacks: Any) -> list[keras.callbacks.Callback]:
+    """Return the callbacks of `fit`, one or several or None, as a list."""
+    flat = keras.tree.flatten([] if callbacks is None else callbacks)
+    for callback in flat:
+        if not isinstance(callback, keras.callbacks.Callback):
+            raise TypeError(
+                "`callbacks` must be objects of keras.callbacks.Callback, such as keras.callbacks.EarlyStopping(). "
+                f"Received: callbacks with {callback!r}"
+            )
+    return flat
 
 
 class ProgressBar(keras.callbacks.Callback):

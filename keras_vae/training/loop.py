@@ -11,17 +11,18 @@ from collections.abc import Callable, Container, Sequence
 from typing import Any
 
 import keras
-import numpy as np
 import tensorflow as tf
 
 from keras_vae.arguments import check_counts, check_optional_counts
 from keras_vae.data import BatchedData, Batches, as_batches
-from keras_vae.training.callbacks import StopOnNonFinite
+from keras_vae.training.callbacks import StopOnNonFinite, as_callbacks
+from keras_vae.training.one_thread import one_thread_at_a_time
 from keras_vae.training.steps import Steps
 
 __all__ = ["check_source", "evaluate_source", "train"]
 
 
+@one_thread_at_a_time
 def train(
     vae: Any,
     data: Any,
@@ -57,8 +58,9 @@ def train(
         `keras.callbacks.History`, as from `fit`.
 
     Raises:
-        ValueError: if the model is not compiled, a count is not a positive integer, or the data does not suit its
-            likelihood.
+        ValueError: if the model is not compiled, a count is not a positive integer, the data does not suit its
+            likelihood, or a generator without a number of steps would be validated on more than once.
+        TypeError: if `callbacks` has another object than a Keras callback.
     """
     if not vae.compiled:
         raise ValueError(f"Call `vae.compile()` before training. Received: vae.compiled={vae.compiled}")
@@ -69,11 +71,19 @@ def train(
         check_counts(validation_freq=validation_freq)
     source = _as_source(vae, data, batch_size)
     validation = None if validation_data is None else _as_source(vae, validation_data, batch_size, training=False)
+    callbacks = as_callbacks(callbacks)
+    if validation is not None and validation.is_read_once:
+        validated = [epoch for epoch in range(initial_epoch, epochs) if _is_due(validation_freq, epoch)]
+        if len(validated) > 1:
+            raise ValueError(
+                "A generator can be read once: pass an array, a tf.data.Dataset or a PyDataset for validation, or "
+                "`validation_steps`, so that each validation goes on where the one before has ended. "
+                f"Received: a generator as validation_data for {len(validated)} validations"
+            )
     with vae.distribute_strategy.scope():
         if not vae.optimizer.built:
             vae.optimizer.build(vae.trainable_variables)
     steps = source.steps_per_epoch
-    callbacks = list(callbacks)
     guard = None if any(isinstance(c, StopOnNonFinite) for c in callbacks) else StopOnNonFinite()
     callback_list = keras.callbacks.CallbackList(
         callbacks if guard is None else [guard, *callbacks],
@@ -103,17 +113,12 @@ def train(
         )
         source.on_epoch_end()
         if not steps_done:
-            warnings.warn(f"The data ended before epoch {epoch}, and so does the training.", stacklevel=2)
+            warnings.warn(f"The data ended before epoch {epoch}, and so does the training.", stacklevel=3)
             break
         is_whole = steps is None or steps_done == steps or vae.stop_training
         if not is_whole and math.isfinite(logs.get("loss", 0.0)):
-            warnings.warn(f"The data ended after {steps_done} of the {steps} steps of epoch {epoch}.", stacklevel=2)
-        due = (
-            (epoch + 1) % validation_freq == 0
-            if isinstance(validation_freq, int | np.integer)
-            else epoch + 1 in validation_freq
-        )
-        if validation is not None and due:
+            warnings.warn(f"The data ended after {steps_done} of the {steps} steps of epoch {epoch}.", stacklevel=3)
+        if validation is not None and _is_due(validation_freq, epoch):
             validation_logs = evaluate_source(vae, validation, callback_list)
             logs |= {f"val_{name}": value for name, value in validation_logs.items()}
         callback_list.on_epoch_end(epoch, logs)
@@ -125,10 +130,11 @@ def train(
     callback_list.on_train_end(logs)
     if guard is not None and guard.message:
         weights = "The last good weights are put back" if guard.restored else "No good weights were there to put back"
-        warnings.warn(f"Training stopped: {guard.message}. {weights}.", stacklevel=2)
+        warnings.warn(f"Training stopped: {guard.message}. {weights}.", stacklevel=3)
     return vae.history
 
 
+@one_thread_at_a_time
 def evaluate_source(
     vae: Any, source: Batches | BatchedData, callback_list: keras.callbacks.CallbackList
 ) -> dict[str, float]:
@@ -139,13 +145,17 @@ def evaluate_source(
     source.on_epoch_begin()
     steps_done, logs = runner.run_epoch(source, epoch=0, on_begin=on_begin, on_end=on_end)
     source.on_epoch_end()
-    if not steps_done:
-        raise ValueError(
-            "The data to evaluate on is used up: a generator serves one evaluation, or several of `steps` each. "
-            "Pass an array, a data set or a PyDataset. Received: no batch"
-        )
+    steps = (source.endless and source.steps_per_epoch) or 1
+    if steps_done < steps:
+        warnings.warn(f"The data to evaluate on ended after {steps_done} of {steps} steps.", stacklevel=3)
     callback_list.on_test_end(logs)
     return logs
+
+
+def _is_due(validation_freq: int | Container[int], epoch: int) -> bool:
+    if isinstance(validation_freq, Container):
+        return epoch + 1 in validation_freq
+    return (epoch + 1) % validation_freq == 0
 
 
 def _as_source(vae: Any, data: Any, batch_size: int, training: bool = True) -> Batches | BatchedData:

@@ -91,6 +91,7 @@ class Steps:
 
         Raises:
             ValueError: before the step of a streamed batch that the model cannot score.
+            Exception: what a generator or a `PyDataset` of the user's raises.
         """
         with self.strategy.scope():
             self.model.reset_metrics()
@@ -106,7 +107,7 @@ class Steps:
             on_begin(first)
             try:
                 steps_done, values = self.run(*inputs, tf.constant(first), tf.constant(last))
-            except tf.errors.InvalidArgumentError:
+            except tf.errors.OpError:
                 if source.errors:
                     raise source.errors[0] from None
                 raise

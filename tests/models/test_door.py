@@ -3,6 +3,7 @@
 import keras
 import numpy as np
 import pytest
+import scipy.sparse
 import tensorflow as tf
 
 import keras_vae as kv
@@ -109,3 +110,89 @@ def test_an_exported_model_refuses_channels_first_and_latents_that_are_not_finit
             served.signatures[name](x=tf.constant(x.transpose(0, 3, 1, 2)))
     with pytest.raises(tf.errors.InvalidArgumentError, match="z must be finite"):
         served.signatures["decode"](z=tf.constant([[np.nan, 0.0]]))
+
+
+NO_ARRAYS = {
+    "objects": X.astype(object),
+    "extended precision": X.astype("longdouble"),
+    "dates": X.astype("int64").astype("datetime64[s]"),
+    "sparse": scipy.sparse.csr_matrix(X),
+    "rows of two lengths": [[1.0], [1.0, 2.0]],
+    "tf.SparseTensor": tf.sparse.from_dense(X),
+    "tf.RaggedTensor": tf.RaggedTensor.from_tensor(X),
+}
+
+
+@pytest.mark.parametrize("form", NO_ARRAYS)
+def test_what_is_no_dense_array_is_named(vae, form):
+    value = NO_ARRAYS[form]
+    for call in (lambda: vae.elbo(value), lambda: vae.fit(iter([(value,)]), verbose=0)):
+        with pytest.raises(ValueError, match="^`x` must be one dense array of numbers: .* Received: x of type"):
+            call()
+    for method in (vae.fit, vae.evaluate, vae.predict, vae.train_on_batch):
+        with pytest.raises((ValueError, TypeError), match="must be (one dense|an|arrays).* Received: "):
+            method(value)
+    for method in (vae.fit, vae.evaluate, vae.train_on_batch):
+        with pytest.raises(ValueError, match="`sample_weight` must be one .* Received: sample_weight of type"):
+            method(X, sample_weight=value)
+
+
+@pytest.mark.parametrize("dtype", ["str", "complex64"])
+def test_weights_that_are_no_real_numbers_are_named(vae, dtype):
+    weight = np.ones(8).astype(dtype)
+    for data in (((X, None, weight),), (iter([(X, None, weight)]),)):
+        with pytest.raises(
+            ValueError, match="`sample_weight` must hold real numbers. Received: sample_weight of dtype"
+        ):
+            vae.fit(*data, verbose=0)
+
+
+@pytest.mark.parametrize("data", [(), (X, X, np.ones(8), X), iter([()]), iter([(X, X, np.ones(8), X)])], ids=type)
+def test_a_tuple_has_one_to_three_parts(vae, data):
+    with pytest.raises(ValueError, match=r"Examples are x, \(x,\), .* Received: a tuple of [04] parts"):
+        vae.fit(data, verbose=0)
+
+
+@pytest.mark.parametrize("fraction", [float("nan"), -1, True, "a", 1.0])
+def test_a_part_to_validate_on_is_a_fraction(vae, fraction):
+    with pytest.raises(ValueError, match="`validation_split` must be a fraction.* Received: validation_split="):
+        vae.fit(X, validation_split=fraction, verbose=0)
+
+
+@pytest.mark.parametrize("callbacks", [["a"], "a", [keras.callbacks.History], {"x": 3}], ids=str)
+@pytest.mark.parametrize("method", ["fit", "evaluate", "predict"])
+def test_callbacks_are_callbacks(vae, method, callbacks):
+    with pytest.raises(TypeError, match="`callbacks` must be objects of keras.callbacks.* Received: callbacks"):
+        getattr(vae, method)(X, callbacks=callbacks, verbose=0)
+
+
+def test_a_list_of_rows_is_an_array_at_every_door(vae):
+    rows, x = X[:3].tolist(), X[:3]
+    expected = vae.evaluate(x, verbose=0)
+    assert vae.evaluate(rows, verbose=0) == pytest.approx(expected)
+    assert vae.test_on_batch(rows) == pytest.approx(expected)
+    assert vae.fit(X, validation_data=rows, verbose=0).history["val_loss"] == pytest.approx(expected[:1])
+    assert vae.fit(X, validation_data=[x, x], verbose=0).history["val_loss"] == pytest.approx(expected[:1])
+    for predicted in (vae.predict(rows, verbose=0), vae.predict_on_batch(rows)):
+        np.testing.assert_allclose(predicted, vae.predict(x, verbose=0), rtol=1e-6)
+    assert np.isfinite(vae.train_on_batch(rows)).all()
+
+
+def test_one_batch_may_be_a_tuple_with_weights(vae):
+    weight = np.arange(8.0)
+    expected = vae.evaluate(X, sample_weight=weight, verbose=0)
+    assert vae.test_on_batch((X, None, weight)) == pytest.approx(expected)
+    assert np.isfinite(vae.train_on_batch((X, None, weight))).all()
+
+
+@pytest.mark.parametrize("method", ["train_on_batch", "test_on_batch"])
+def test_one_batch_must_hold_examples(vae, method):
+    with pytest.raises(ValueError, match=r"must hold one example or more. Received: x of shape \(0, 3\)"):
+        getattr(vae, method)(X[:0])
+    with pytest.raises(TypeError, match="data sets go to `fit`. Received: x of type .*Dataset"):
+        getattr(vae, method)(tf.data.Dataset.from_tensors(X))
+
+
+@pytest.mark.parametrize("steps", [None, 2])
+def test_of_no_examples_there_are_no_reconstructions(vae, steps):
+    assert vae.predict(X[:0], steps=steps, verbose=0).shape == (0, 3)

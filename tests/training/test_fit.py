@@ -319,7 +319,7 @@ def test_validation_freq_validates_after_the_epochs_named(unchanged, x):
         ("x", {"class_weight": {0: 1.0}}, "Give each example a `sample_weight`. Received: class_weight"),
         ("data set", {"sample_weight": np.ones(100)}, "`y` and `sample_weight` go with arrays"),
         ("data set", {"validation_split": 0.1}, "`validation_split` divides arrays only"),
-        ("x", {"validation_split": 1.0}, "`validation_split` must leave examples on both sides"),
+        ("x", {"validation_split": 1.0}, "`validation_split` must be a fraction"),
         ("x", {"sample_weight": np.ones(99)}, "must have the same length"),
         ("x", {"sample_weight": np.ones([100, 3])}, r"a weight for each example, .* Received: shape \(100, 3\)"),
         ("x", {"sample_weight": -np.ones(100)}, "finite, and none below 0.* Received: -1 in row 0"),
@@ -384,9 +384,44 @@ def test_a_generator_that_ends_early_ends_the_training_with_a_warning(unchanged,
     assert ended == [True]
 
 
-def test_a_generator_that_is_used_up_is_refused_for_validation(unchanged, x):
-    with pytest.raises(ValueError, match="The data to evaluate on is used up"):
-        unchanged.fit(x, epochs=2, validation_data=(part for part in (x[:50], x[50:])), verbose=0)
+def test_a_generator_for_several_validations_is_refused_before_the_first_step(unchanged, x):
+    step = int(unchanged.step)
+    for options in ({"epochs": 2}, {"epochs": 4, "validation_freq": 2}):
+        with pytest.raises(ValueError, match="A generator can be read once: .* Received: .* for 2 validations"):
+            unchanged.fit(x, validation_data=(part for part in (x[:50], x[50:])), verbose=0, **options)
+    assert int(unchanged.step) == step
+
+
+@pytest.mark.parametrize("options", [{"epochs": 1}, {"epochs": 2, "validation_freq": [2]}], ids=str)
+def test_a_generator_serves_one_validation(unchanged, x, options):
+    history = unchanged.fit(x, validation_data=(part for part in (x[:50], x[50:])), verbose=0, **options).history
+    assert history["val_loss"] == [pytest.approx(unchanged.evaluate(x, verbose=0)[0], rel=1e-6)]
+
+
+def test_validations_go_on_in_a_generator_and_one_that_ends_early_leaves_the_training_with_a_warning(unchanged, x):
+    parts = (x[i : i + 10] for i in range(0, 50, 10))
+    options = {"epochs": 4, "validation_data": parts, "validation_steps": 2, "verbose": 0}
+    with pytest.warns(UserWarning, match="data to evaluate on ended after [01] of 2 steps") as warned:
+        losses = unchanged.fit(x, **options).history["val_loss"]
+    assert sum("data to evaluate on" in str(warning.message) for warning in warned) == 2
+    assert losses == [pytest.approx(unchanged.evaluate(x[i:j], verbose=0)[0]) for i, j in ((0, 20), (20, 40), (40, 50))]
+
+
+class Fails(Images):
+    def __getitem__(self, i):
+        if i == 2:
+            raise KeyError("my own")
+        return super().__getitem__(i)
+
+
+@pytest.mark.parametrize("method", ["fit", "evaluate", "predict"])
+@pytest.mark.parametrize("form", ["generator", "PyDataset"])
+def test_what_a_user_s_own_code_raises_is_what_the_user_sees(unchanged, x, form, method):
+    data = Fails(x)
+    batches = (data[i] for i in range(4)) if form == "generator" else data
+    with pytest.raises(KeyError, match="my own") as caught:
+        getattr(unchanged, method)(batches, verbose=0)
+    assert caught.traceback[-1].name == "__getitem__"
 
 
 @pytest.mark.parametrize("form", ["array", "data set", "PyDataset"])

@@ -8,7 +8,7 @@ import tensorflow as tf
 from tensorflow_probability import distributions as tfd
 
 from keras_vae import distributions
-from keras_vae.arguments import check_counts
+from keras_vae.arguments import as_count
 from keras_vae.distributions import Bernoulli, CategoricalLevels, SoftBernoulli
 from keras_vae.layers.families.independent import IndependentLayer
 from keras_vae.layers.families.parameters import as_shape, dtype_name, reshape_params, size
@@ -135,8 +135,7 @@ class IndependentCategorical(_WithSampleDtype):
         **kwargs: Any,
     ):
         super().__init__(event_shape, convert_to_tensor_fn, sample_dtype, validate_args, **kwargs)
-        check_counts(2, num_levels=num_levels)
-        self.num_levels = int(num_levels)
+        self.num_levels = as_count(2, num_levels=num_levels)
 
     def distribution(self, inputs: tf.Tensor) -> tfd.Distribution:
         return self.new(inputs, self.event_shape, self.num_levels, self.sample_dtype, self.validate_args)
@@ -159,7 +158,7 @@ class IndependentCategorical(_WithSampleDtype):
     @staticmethod
     def params_size(event_shape: Any = (), num_levels: int = 256, name: str | None = None) -> int:
         """Return the number of parameters of one distribution: prod(event_shape) * num_levels."""
-        return size(event_shape) * num_levels
+        return size(event_shape) * as_count(2, num_levels=num_levels)
 
     def get_config(self) -> dict[str, Any]:
         return {**super().get_config(), "num_levels": self.num_levels}

@@ -9,7 +9,7 @@ import keras
 import tensorflow as tf
 from tensorflow_probability import distributions as tfd
 
-from keras_vae.arguments import check_counts
+from keras_vae.arguments import as_count
 from keras_vae.distributions.distribution_tensor import as_distribution
 from keras_vae.layers.distribution_lambda import DistributionLambda
 from keras_vae.layers.families.independent_normal import IndependentNormal
@@ -31,8 +31,7 @@ class Mixture(DistributionLambda):
         **kwargs: Any,
     ):
         super().__init__(convert_to_tensor_fn=convert_to_tensor_fn, **kwargs)
-        check_counts(num_components=num_components)
-        self.num_components = int(num_components)
+        self.num_components = as_count(num_components=num_components)
         self.validate_args = validate_args
 
     def get_config(self) -> dict[str, Any]:
@@ -137,7 +136,8 @@ class MixtureSameFamily(Mixture):
     @staticmethod
     def params_size(num_components: int, component_params_size: int, name: str | None = None) -> int:
         """Return the number of parameters of one distribution: num_components * (1 + component_params_size)."""
-        return num_components * (1 + component_params_size)
+        size = as_count(component_params_size=component_params_size)
+        return as_count(num_components=num_components) * (1 + size)
 
     def get_config(self) -> dict[str, Any]:
         component_layer = keras.saving.serialize_keras_object(self.component_layer)

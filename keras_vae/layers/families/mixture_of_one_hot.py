@@ -7,7 +7,7 @@ from typing import Any
 import tensorflow as tf
 from tensorflow_probability import distributions as tfd
 
-from keras_vae.arguments import check_counts
+from keras_vae.arguments import as_count
 from keras_vae.distributions import MixtureOfOneHotCategorical
 from keras_vae.layers.families.mixture import Mixture, MixtureSameFamily, split_params
 from keras_vae.layers.families.one_hot_categorical import OneHotCategorical
@@ -55,8 +55,7 @@ class CategoricalMixtureOfOneHotCategorical(Mixture):
         **kwargs: Any,
     ):
         super().__init__(num_components, convert_to_tensor_fn, validate_args, **kwargs)
-        check_counts(event_size=event_size)
-        self.event_size = int(event_size)
+        self.event_size = as_count(event_size=event_size)
         self.sample_dtype = dtype_name(sample_dtype)
 
     def distribution(self, inputs: tf.Tensor) -> MixtureOfOneHotCategorical:

@@ -9,7 +9,7 @@ import tensorflow as tf
 import tensorflow_probability as tfp
 from tensorflow_probability import distributions as tfd
 
-from keras_vae.arguments import check_counts
+from keras_vae.arguments import as_count
 from keras_vae.layers.distribution_lambda import DistributionLambda
 from keras_vae.registration import register
 
@@ -32,8 +32,7 @@ class _MultivariateNormal(DistributionLambda):
         **kwargs: Any,
     ):
         super().__init__(convert_to_tensor_fn=convert_to_tensor_fn, **kwargs)
-        check_counts(event_size=event_size)
-        self.event_size = int(event_size)
+        self.event_size = as_count(event_size=event_size)
         self.validate_args = validate_args
 
     def distribution(self, inputs: tf.Tensor) -> tfd.Distribution:
@@ -98,7 +97,7 @@ class MultivariateNormalDiag(_MultivariateNormal):
     @staticmethod
     def params_size(event_size: int, name: str | None = None) -> int:
         """Return the number of parameters of one distribution: 2 event_size."""
-        return 2 * event_size
+        return 2 * as_count(event_size=event_size)
 
 
 @register
@@ -148,4 +147,5 @@ class MultivariateNormalTriL(_MultivariateNormal):
     @staticmethod
     def params_size(event_size: int, name: str | None = None) -> int:
         """Return the number of parameters of one distribution: event_size + event_size (event_size + 1) / 2."""
-        return event_size + event_size * (event_size + 1) // 2
+        size = as_count(event_size=event_size)
+        return size + size * (size + 1) // 2

@@ -8,7 +8,7 @@ import tensorflow as tf
 from tensorflow_probability import distributions as tfd
 
 from keras_vae import distributions
-from keras_vae.arguments import check_counts, check_numbers
+from keras_vae.arguments import as_count, check_numbers
 from keras_vae.layers.distribution_lambda import DistributionLambda
 from keras_vae.layers.families.parameters import dtype_name, reshape_params
 from keras_vae.registration import register
@@ -23,14 +23,13 @@ class _OneHot(DistributionLambda):
 
     def __init__(self, event_size: int, convert_to_tensor_fn: Any, validate_args: bool, **kwargs: Any):
         super().__init__(convert_to_tensor_fn=convert_to_tensor_fn, **kwargs)
-        check_counts(self._least_size, event_size=event_size)
-        self.event_size = int(event_size)
+        self.event_size = as_count(self._least_size, event_size=event_size)
         self.validate_args = validate_args
 
     @staticmethod
     def params_size(event_size: int, name: str | None = None) -> int:
         """Return the number of parameters of one distribution: event_size."""
-        return event_size
+        return as_count(event_size=event_size)
 
     def get_config(self) -> dict[str, Any]:
         return {**super().get_config(), "event_size": self.event_size, "validate_args": self.validate_args}

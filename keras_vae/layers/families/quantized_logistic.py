@@ -7,7 +7,7 @@ from typing import Any
 import tensorflow as tf
 from tensorflow_probability import distributions as tfd
 
-from keras_vae.arguments import check_counts
+from keras_vae.arguments import as_count
 from keras_vae.distributions import QuantizedLogistic as _Levels
 from keras_vae.layers.families.independent import IndependentLayer
 from keras_vae.layers.families.parameters import as_shape, reshape_params, size
@@ -23,8 +23,7 @@ class _QuantizedLayer(IndependentLayer):
         self, event_shape: Any, num_levels: int, convert_to_tensor_fn: Any, validate_args: bool, **kwargs: Any
     ):
         super().__init__(event_shape, convert_to_tensor_fn, validate_args, **kwargs)
-        check_counts(2, num_levels=num_levels)
-        self.num_levels = int(num_levels)
+        self.num_levels = as_count(2, num_levels=num_levels)
 
     def get_config(self) -> dict[str, Any]:
         return {**super().get_config(), "num_levels": self.num_levels}
@@ -147,8 +146,7 @@ class MixtureQuantizedLogistic(_QuantizedLayer):
         **kwargs: Any,
     ):
         super().__init__(event_shape, num_levels, convert_to_tensor_fn, validate_args, **kwargs)
-        check_counts(num_components=num_components)
-        self.num_components = int(num_components)
+        self.num_components = as_count(num_components=num_components)
 
     def distribution(self, inputs: tf.Tensor) -> tfd.Distribution:
         return self.new(inputs, self.event_shape, self.num_components, self.num_levels, self.validate_args)
@@ -174,7 +172,7 @@ class MixtureQuantizedLogistic(_QuantizedLayer):
     @staticmethod
     def params_size(event_shape: Any, num_components: int, name: str | None = None) -> int:
         """Return the number of parameters of one distribution: prod(event_shape) * 3 * num_components."""
-        return size(event_shape) * 3 * num_components
+        return size(event_shape) * 3 * as_count(num_components=num_components)
 
     def get_config(self) -> dict[str, Any]:
         return {**super().get_config(), "num_components": self.num_components}

@@ -9,7 +9,7 @@ import keras
 import tensorflow as tf
 
 from keras_vae import distributions
-from keras_vae.arguments import check_counts, sizes_of
+from keras_vae.arguments import as_count, sizes_of
 from keras_vae.layers.distribution_lambda import DistributionLambda
 from keras_vae.layers.families.multivariate_normal import MultivariateNormalDiag
 from keras_vae.layers.flows.autoregressive_network import AutoregressiveNetwork
@@ -80,10 +80,9 @@ class AutoregressiveFlow(DistributionLambda):
         **kwargs: Any,
     ):
         super().__init__(convert_to_tensor_fn=convert_to_tensor_fn, **kwargs)
-        check_counts(event_size=event_size, context_size=context_size, num_flows=num_flows)
-        self.event_size = int(event_size)
-        self.context_size = int(context_size)
-        self.num_flows = int(num_flows)
+        self.event_size = as_count(event_size=event_size)
+        self.context_size = as_count(context_size=context_size)
+        self.num_flows = as_count(num_flows=num_flows)
         self.hidden_units = sizes_of("hidden_units", hidden_units)
         self.activation = keras.activations.get(activation)
         self.inverse = inverse
@@ -122,7 +121,7 @@ class AutoregressiveFlow(DistributionLambda):
     @staticmethod
     def params_size(event_size: int, context_size: int, name: str | None = None) -> int:
         """Return the number of parameters of one distribution: 2 event_size + context_size."""
-        return MultivariateNormalDiag.params_size(event_size) + context_size
+        return MultivariateNormalDiag.params_size(event_size) + as_count(context_size=context_size)
 
     def get_config(self) -> dict[str, Any]:
         names = ["event_size", "context_size", "num_flows", "hidden_units", "inverse"]
