@@ -34,6 +34,8 @@ class ImageBuilder:
 
         folder = os.path.expanduser(data_dir or tfds.core.constants.DATA_DIR)
         self.received = f"name={name!r}, data_dir={folder!r}"
+        if os.path.isfile(folder):
+            raise ValueError(f"`data_dir` must be a folder, and this is a file. Received: {self.received}")
         try:
             self.builder = tfds.builder(name, data_dir=folder if data_dir else None)
         except tfds.core.DatasetNotFoundError as error:
