@@ -9,7 +9,7 @@ from collections.abc import Iterator, Sequence
 import keras
 
 from keras_vae.arguments import check_counts
-from keras_vae.networks.initializers import initializer
+from keras_vae.networks.initializers import check_names, initializer
 
 __all__ = ["MLP", "mlp_decoder", "mlp_encoder"]
 
@@ -29,7 +29,7 @@ class MLP:
         batch_norm: Bool, whether each hidden layer is normalised over the batch before its activation. False.
 
     Raises:
-        ValueError: if a width is not a positive integer.
+        ValueError: if a width is not a positive integer, or if there is no such activation or initializer.
 
     Example:
 
@@ -48,6 +48,7 @@ class MLP:
     def __post_init__(self) -> None:
         for width in self.hidden:
             check_counts(hidden=width)
+        check_names(self.activation, self.initial)
 
     @property
     def widths(self) -> Sequence[int]:
