@@ -82,7 +82,13 @@ def new_run_folder(output_dir: str | Path, name: str | None, stem: str) -> Path:
     parent = Path(output_dir)
     if name is not None and (name in ("", "..") or Path(name).name != name or not name.isprintable()):
         raise ValueError(f"`name` must name one folder, without a path. Received: name={name!r}")
-    parent.mkdir(parents=True, exist_ok=True)
+    try:
+        parent.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise type(error)(
+            f"`output_dir` must be a folder, or be where one can be made. Received: output_dir={str(output_dir)!r}, "
+            f"{error.strerror}"
+        ) from error
     number = 1
     while True:
         folder = parent / (name or (stem if number == 1 else f"{stem}-{number}"))
