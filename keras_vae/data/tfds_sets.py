@@ -144,5 +144,5 @@ def _tensor(feature: Any) -> tuple[tuple[int | None, ...], np.dtype]:
 
 
 def _first_line(error: Exception) -> str:
-    message = re.sub(r"{{.*?}} ", "", str(error)).strip()  # without the name of TensorFlow's node
+    message = re.sub(r"{{.*?}} | \[Op:.*", "", str(error)).strip()  # without the name of TensorFlow's node
     return f"{type(error).__name__}: {message.splitlines()[0] if message else 'no message'}"

@@ -155,9 +155,11 @@ def test_names_are_numbered_when_taken_and_taken_by_making_the_folder(tmp_path):
     assert new_run_folder(tmp_path, "b[1] *?", "a").is_dir()
 
 
-@pytest.mark.parametrize("name", ["..", ".", "", "a/b", "/a", "../a"])
+@pytest.mark.parametrize("name", ["..", ".", "", "a/b", "/a", "../a", 256 * "a"])
 def test_what_is_not_the_name_of_one_folder_is_refused_and_nothing_is_made(tmp_path, name):
-    with pytest.raises(ValueError, match=r"`name` must name one folder, without a path\. Received: name="):
+    with pytest.raises(
+        ValueError, match=r"`name` must name one folder in at most 255 bytes, without a path\. Received: name="
+    ):
         new_run_folder(tmp_path / "runs", name, "a")
     assert list(tmp_path.iterdir()) == []
 
