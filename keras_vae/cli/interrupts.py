@@ -8,13 +8,25 @@ import threading
 from collections.abc import Iterator
 from typing import Any
 
-__all__ = ["Interrupts"]
+__all__ = ["Interrupted", "Interrupts"]
 
 _SIGNALS = [getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name)]
 
 
+class Interrupted(KeyboardInterrupt):
+    """KeyboardInterrupt that says which signal it was.
+
+    Args:
+        number: The signal.
+    """
+
+    def __init__(self, number: signal.Signals):
+        super().__init__(f"{number.name} was received")
+        self.number = number
+
+
 class Interrupts:
-    """Context in which these signals are noted, and raise KeyboardInterrupt only where that is allowed.
+    """Context in which these signals are noted, and raise `Interrupted` only where that is allowed.
 
     A signal that the process ignores, as SIGHUP under `nohup`, stays ignored. Python calls handlers of signals in the
     main thread only, so that in another thread nothing changes.
@@ -48,7 +60,7 @@ class Interrupts:
         self._is_allowed = True
         try:
             if also_earlier and self.received:
-                raise KeyboardInterrupt
+                raise Interrupted(self.received)
             yield
         finally:
             self._is_allowed = False
@@ -62,4 +74,4 @@ class Interrupts:
     def _handle(self, number: int, frame: Any) -> None:
         self.received = self.received or signal.Signals(number)
         if self._is_allowed:
-            raise KeyboardInterrupt
+            raise Interrupted(self.received)

@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import functools
-import signal
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import tensorflow as tf
 import tyro
 
 from keras_vae.arguments import check_counts, check_paths
@@ -16,7 +14,7 @@ from keras_vae.cli import train
 from keras_vae.cli.reading import read_flags
 from keras_vae.cli.runs import load_run
 from keras_vae.cli.summary import format_summary, summarize
-from keras_vae.cli.terminal import fail, one_line, say
+from keras_vae.cli.terminal import one_line, run_command, say
 from keras_vae.plotting import latent_usage
 from keras_vae.saving.atomic import write_json
 
@@ -92,18 +90,13 @@ def main(arguments: list[str]) -> int:
     if arguments[:1] == ["train"]:  # it reads its flags together with a file of settings
         return train.main(arguments[1:])
     commands: dict[str, Any] = {"train": train_run, "evaluate": evaluate_run, "export": export_run}
-    try:
-        command = read_flags(
-            lambda: tyro.extras.subcommand_cli_from_dict(
-                {name: _later(function) for name, function in commands.items()},
-                prog="python -m keras_vae",
-                description="Train, evaluate or export a VAE.",
-                args=arguments,
-            )
+
+    def parse() -> Callable[[], int]:
+        return tyro.extras.subcommand_cli_from_dict(
+            {name: _later(function) for name, function in commands.items()},
+            prog="python -m keras_vae",
+            description="Train, evaluate or export a VAE.",
+            args=arguments,
         )
-        return command()
-    except (ValueError, OSError, MemoryError, tf.errors.OpError) as error:
-        return fail("python -m keras_vae", error)
-    except KeyboardInterrupt:
-        say("python -m keras_vae: interrupted", error=True)
-        return 128 + signal.SIGINT
+
+    return run_command("python -m keras_vae", lambda: read_flags(parse)())

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import io
 import itertools
+import reprlib
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, TypeVar
@@ -16,6 +17,20 @@ __all__ = ["read_flags", "read_settings"]
 _DEEPEST = 10  # lists and sections in each other, in a file of settings
 
 T = TypeVar("T")
+
+
+class _Loader(yaml.SafeLoader):
+    """Loader that refuses a key that stands twice in its section, of which YAML would take the last."""
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
+        names = [key.value for key, _ in node.value]
+        for name in names:
+            if names.count(name) > 1:
+                raise ValueError(
+                    "A name must stand once in its section, or the last would count alone: keep one of them. Received: "
+                    f"{reprlib.repr(name)} {names.count(name)} times in the section of line {node.start_mark.line + 1}"
+                )
+        return super().construct_mapping(node, deep)
 
 
 def read_flags(parse: Callable[[], T]) -> T:
@@ -39,9 +54,12 @@ def read_settings(path: Path) -> Any:
     """Return what a YAML or JSON file holds, unless it is made to take all time or memory.
 
     Raises:
-        ValueError: for aliases, for lists and sections nested too deep, and for values that YAML cannot read.
+        ValueError: for a folder, for aliases, for lists and sections nested too deep, for names that stand twice, and
+            for values that YAML cannot read.
         yaml.YAMLError: for text that is not YAML.
     """
+    if path.is_dir():
+        raise ValueError(f"--config takes a YAML or JSON file, and this is a folder. Received: --config={str(path)!r}")
     text, depth = path.read_text(encoding="utf-8"), 0
     for event in yaml.parse(text, Loader=yaml.SafeLoader):
         if isinstance(event, yaml.AliasEvent):  # a few of them can stand for billions of values
@@ -56,7 +74,7 @@ def read_settings(path: Path) -> Any:
                 f"{_DEEPEST} deep. Received: {str(path)!r}"
             )
     try:
-        return yaml.safe_load(text)
+        return yaml.load(text, _Loader)
     except ValueError as error:  # of an impossible date, or of an integer with too many digits
         raise ValueError(f"--config takes a YAML or JSON file: {error}") from error
 

@@ -14,6 +14,7 @@ import json
 import os
 import platform
 import re
+import reprlib
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
@@ -25,6 +26,7 @@ from keras_vae.saving.atomic import write_json
 __all__ = ["RunFolder", "new_run_folder", "tidy"]
 
 _STATUS = "status.json"
+_LONGEST_NAME = 255  # bytes, on most file systems
 _HALF_WRITTEN = re.compile(r"\.(model\.keras|\w+\.json|export-[0-9a-f]{32})")  # names of `keras_vae.saving.atomic`
 
 
@@ -80,9 +82,23 @@ def new_run_folder(output_dir: str | Path, name: str | None, stem: str) -> Path:
         OSError: if `output_dir` cannot be written to.
     """
     parent = Path(output_dir)
-    if name is not None and (name in ("", "..") or Path(name).name != name or not name.isprintable()):
-        raise ValueError(f"`name` must name one folder, without a path. Received: name={name!r}")
-    parent.mkdir(parents=True, exist_ok=True)
+    if name is not None and (
+        name in ("", "..")
+        or Path(name).name != name
+        or not name.isprintable()
+        or len(os.fsencode(name)) > _LONGEST_NAME
+    ):
+        raise ValueError(
+            f"`name` must name one folder in at most {_LONGEST_NAME} bytes, without a path. "
+            f"Received: name={reprlib.repr(name)}"
+        )
+    try:
+        parent.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise type(error)(
+            f"`output_dir` must be a folder, or be where one can be made. Received: output_dir={str(output_dir)!r}, "
+            f"{error.strerror}"
+        ) from error
     number = 1
     while True:
         folder = parent / (name or (stem if number == 1 else f"{stem}-{number}"))

@@ -14,13 +14,14 @@ import keras
 
 from keras_vae import likelihoods, networks
 from keras_vae.cli.config import Config, LossConfig, ModelConfig, TrainingConfig
-from keras_vae.data import ImageData, load
+from keras_vae.data import Dequantize, ImageData, load
 from keras_vae.likelihoods import LIKELIHOODS, Gaussian, Likelihood
 from keras_vae.models import VAE
 from keras_vae.networks import Network
 from keras_vae.objectives import ELBO, IWAE, FreeBits
+from keras_vae.protocols import LatentVariableModel
 
-__all__ = ["Run", "learning_rate", "likelihood", "load_data", "load_run", "network", "objective"]
+__all__ = ["Run", "doubts", "learning_rate", "likelihood", "load_data", "load_run", "network", "objective"]
 
 _STAGES = 8  # of Burda et al.'s schedule
 
@@ -75,6 +76,17 @@ def network(options: ModelConfig) -> Network:
         settings["batch_norm"] = True
     named: Any = networks.get(options.network, options.hidden or None)
     return dataclasses.replace(named, **settings)
+
+
+def doubts(vae: LatentVariableModel, data: ImageData) -> list[str]:
+    """Return a sentence if p(x|z) is a density and x has isolated values, at which it may rise without end."""
+    if vae.support.integer or not vae.is_normalized or isinstance(data.pixels, Dequantize):
+        return []
+    return [
+        f"The likelihood is a density, and these pixels have isolated values, {data.pixels}: log p(x) may have no "
+        "upper bound, and compares with nothing but runs of the same likelihood and pixels. Choose pixels=dequantize, "
+        "or a likelihood of levels, such as bernoulli for binary pixels."
+    ]
 
 
 def objective(options: LossConfig, steps_per_epoch: int) -> ELBO | IWAE:

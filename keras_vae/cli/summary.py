@@ -7,6 +7,8 @@ from typing import Any
 
 import numpy as np
 
+from keras_vae.cli.runs import doubts
+from keras_vae.cli.terminal import plus_minus
 from keras_vae.data import ImageData
 from keras_vae.data.images import Split
 from keras_vae.evaluation.annealed_importance_sampling import annealed_log_marginal
@@ -68,7 +70,7 @@ def summarize(
             "kl_per_dimension": parts.kl_per_dimension.tolist(),
         },
         "prior_fit": fit and {"verdict": fit.verdict, "classifier": fit.classifier._asdict(), "mmd": fit.mmd._asdict()},
-        "diagnosis": [finding.sentence for finding in report.findings],
+        "diagnosis": [*doubts(vae, data), *(finding.sentence for finding in report.findings)],
         "left_out": [],
     }
     if importance is None:
@@ -100,6 +102,8 @@ def _obstacle_to_baselines(vae: LatentVariableModel, data: ImageData) -> str | N
     """Return why the baselines cannot be computed, or None."""
     if not vae.is_normalized or not data.pixels.num_values:
         return "they are densities of integer levels, which these pixels are not."
+    if not vae.support.integer:
+        return "they bound probabilities of integer levels, and log p(x) of this likelihood is a density."
     if data.validation is None:
         return "their settings are chosen on validation images, of which the run has none."
     if not all(part.in_memory for part in (data.train, data.validation, data.test)):
@@ -130,7 +134,7 @@ def format_summary(summary: dict[str, Any]) -> str:
     """Return the summary as a table for the terminal, in nats per image unless bits are said."""
 
     def line(name: str, value: dict[str, Any]) -> str:
-        return f"  {name:34s}{value['mean']:12.4f} +- {value['standard_error']:.4f}"
+        return f"  {name:34s}{value['mean']:12.4f}{plus_minus(value['standard_error'])}"
 
     parts = summary["decomposition"]
     lines = [

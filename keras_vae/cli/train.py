@@ -6,7 +6,6 @@
 from __future__ import annotations
 
 import shutil
-import signal
 from pathlib import Path
 from typing import Any
 
@@ -18,8 +17,8 @@ from keras_vae.cli.config import Config, parse_config
 from keras_vae.cli.interrupts import Interrupts
 from keras_vae.cli.run_folder import describe_device, environment, save_figures
 from keras_vae.cli.run_status import RunFolder, new_run_folder, tidy
-from keras_vae.cli.runs import learning_rate, likelihood, load_data, network, objective
-from keras_vae.cli.terminal import fail, one_line, say
+from keras_vae.cli.runs import doubts, learning_rate, likelihood, load_data, network, objective
+from keras_vae.cli.terminal import one_line, plus_minus, run_command, say
 from keras_vae.saving.atomic import replaced, write_json
 
 __all__ = ["fit", "main", "make_vae", "num_epochs", "run", "steps_per_epoch", "test_scores"]
@@ -127,7 +126,7 @@ def run(config: Config) -> int:
     data = load_data(config)
     epochs = num_epochs(config, data)
     vae = make_vae(config, data, epochs)
-    for sentence in tidy(config.run.output_dir):
+    for sentence in [*tidy(config.run.output_dir), *doubts(vae, data)]:
         say(sentence)
     stem = f"{Path(config.data.dataset).stem}-{config.model.likelihood}"
     with Interrupts() as interrupts:
@@ -180,7 +179,7 @@ def _report(
     with folder.step("evaluating on the test images"), interrupts.allowed():
         results |= test_scores(config, vae, data.test)
         for name, estimate in results["test"].items():
-            say(f"  test {name:21s} {estimate['mean']:10.4f} +- {estimate['standard_error']:.4f}")
+            say(f"  test {name:21s} {estimate['mean']:10.4f}{plus_minus(estimate['standard_error'])}")
         write_json(folder.path / "metrics.json", results)
     with folder.step("drawing the figures"), interrupts.allowed():
         figures = kv.plotting.report(vae, data.test, results["history"], config.training.seed)
@@ -189,10 +188,4 @@ def _report(
 
 def main(arguments: list[str], prog: str = "python -m keras_vae train") -> int:
     """Run with the given flags and return the exit code; it is 2, after one line, for what the user can mend."""
-    try:
-        return run(parse_config(arguments, prog))
-    except (ValueError, OSError, MemoryError, tf.errors.OpError) as error:
-        return fail(prog, error)
-    except KeyboardInterrupt:
-        say(f"{prog}: interrupted before the training began", error=True)
-        return 128 + signal.SIGINT
+    return run_command(prog, lambda: run(parse_config(arguments, prog)))

@@ -20,8 +20,10 @@ __all__ = ["ImageData", "load"]
 
 # Sets up to this size are kept in memory as one tensor; larger ones are streamed.
 _MAX_BYTES_IN_MEMORY = 2 * 1024**3
-# Of larger sets, and of images that differ in size, these first ones say the levels, and each later one must have them.
+# Of larger sets, and of images that differ in size, these first ones of each split say the levels, and each later one
+# must have them.
 _IMAGES_LOOKED_AT = 100
+_LARGEST_IMAGE = 10_000  # pixels of one side, beyond which products of sizes overflow in TensorFlow
 
 
 _Preparation = Callable[[tf.Tensor], tf.Tensor]
@@ -88,7 +90,7 @@ def load(
         data_dir: of TFDS; None is its default, or the environment variable TFDS_DATA_DIR.
         image_size: resize to this height and width.
         grayscale: turn colour images [H, W, 3] grey, with the weights 0.299, 0.587, 0.114 of ITU-R BT.601.
-        validation_fraction: between 0 (no validation) and 1, exclusive.
+        validation_fraction: between 0 (no validation) and 1, exclusive; it must come to one image or more.
         num_levels: how many levels the raw pixels have: 2 for binary images, say. None is 2 for bool, and 256 if the
             largest level is between 128 and 255. Floats in [0, 1] need it: they are level / (num_levels - 1).
 
@@ -97,15 +99,15 @@ def load(
 
     Raises:
         ValueError: for a name, file or option that cannot be used; for pixels that are no levels or of which it is not
-            plain how many levels they have; if no image is left to train on.
+            plain how many levels they have; if a split has no image.
         FileNotFoundError: if the `.npz` file is missing, or a TFDS set is neither prepared nor to be had.
     """
     if not 0 <= validation_fraction < 1:
         raise ValueError(
             f"`validation_fraction` must be at least 0 and below 1. Received: validation_fraction={validation_fraction}"
         )
-    if image_size is not None and image_size < 1:
-        raise ValueError(f"`image_size` must be 1 or more pixels. Received: image_size={image_size}")
+    if image_size is not None and not 1 <= image_size <= _LARGEST_IMAGE:
+        raise ValueError(f"`image_size` must be 1 to {_LARGEST_IMAGE} pixels. Received: image_size={image_size}")
     treatment_name, prepare = pixels_name or "binarize=dynamic", _preparation(image_size, grayscale)
     if name == "digits":
         train, test = _digits()
@@ -152,11 +154,11 @@ def _check_channels(shape: tuple[int | None, ...], grayscale: bool) -> None:
 def _num_kept(num_train: int, num_test: int, validation_fraction: float) -> int:
     """Return how many of the training images are trained on, after a check that each split has an image."""
     kept = num_train - round(num_train * validation_fraction)
-    if kept < 1 or num_test < 1:
+    if kept < 1 or num_test < 1 or (validation_fraction and kept == num_train):
         raise ValueError(
-            "Training and test need at least one image each, after the validation images are taken from the training: "
-            f"lower `validation_fraction`, or add images. Received: validation_fraction={validation_fraction} for "
-            f"{num_train} training and {num_test} test images"
+            "Training, test and validation need at least one image each, and the validation images are taken from the "
+            "training: lower `validation_fraction` (0 is no validation), raise it, or add images. Received: "
+            f"validation_fraction={validation_fraction} for {num_train} training and {num_test} test images"
         )
     return kept
 
@@ -201,7 +203,8 @@ def _tfds(
         levels = find_levels([part.images for part in parts.values()], num_levels, source.received)
         return _in_memory(name, parts, treatment_name, prepare, levels)
     with source.errors_of_files():
-        first = list(source.images(instructions["train"]).take(_IMAGES_LOOKED_AT).as_numpy_iterator())
+        streams = [source.images(instruction).take(_IMAGES_LOOKED_AT) for instruction in instructions.values()]
+        first = [image for stream in streams for image in stream.as_numpy_iterator()]
     levels = find_levels(first, num_levels, source.received)
     treatment, splits = pixels(treatment_name, levels.num_levels), {}
 

@@ -13,6 +13,7 @@ from keras_vae.data.raw_levels import Levels, RawImages, find_levels, whole_labe
 __all__ = ["read_npz"]
 
 _IMAGES, _LABELS = ("x_train", "images", "x"), ("y_train", "labels", "y")
+_OTHER_SCALE = 128  # as of 255 to 1, or of 65,535 to 255: then one split was divided, or made binary, and one was not
 
 
 def read_npz(path: str, num_levels: int | None = None) -> tuple[RawImages, RawImages, Levels]:
@@ -54,6 +55,13 @@ def read_npz(path: str, num_levels: int | None = None) -> tuple[RawImages, RawIm
             f"Received: {path!r} with {_describe(arrays)}"
         )
     levels = find_levels([train.images, test.images], num_levels, repr(path))
+    smaller, larger = sorted(float(split.images.max()) for split in (train, test))
+    if larger >= _OTHER_SCALE * max(smaller, 1):
+        raise ValueError(
+            f"The images of the two splits must have the same levels: bring `x_test` to the scale of `{images}`. "
+            f"Received: {path!r} with levels up to {train.images.max():g} in `{images}` and up to "
+            f"{test.images.max():g} in `x_test`"
+        )
     train, test = (raw._replace(images=levels.of_array(raw.images)) for raw in (train, test))
     return train, test, levels
 

@@ -7,6 +7,8 @@ written as on the command line: "binarize=dynamic", "binarize=threshold", "quant
 from __future__ import annotations
 
 import dataclasses
+import re
+import reprlib
 from typing import Any
 
 import numpy as np
@@ -171,7 +173,7 @@ def pixels(name: str, num_levels: int = 256) -> Pixels:
     kind, _, value = name.partition("=")
     if kind == "binarize":
         return Binarize(num_levels, how=value)
-    if kind == "quantize" and value.isdecimal():
+    if kind == "quantize" and re.fullmatch("[0-9]{1,9}", value):
         return Quantize(num_levels, levels=int(value))
     if name == "levels":  # as they are
         return Quantize(num_levels, levels=num_levels)
@@ -179,4 +181,6 @@ def pixels(name: str, num_levels: int = 256) -> Pixels:
         return Unit(num_levels)
     if name == "dequantize":
         return Dequantize(num_levels)
-    raise ValueError(f"Pixels are treated in one of these ways: {', '.join(PIXELS)}. Received: pixels={name!r}")
+    raise ValueError(
+        f"Pixels are treated in one of these ways: {', '.join(PIXELS)}. Received: pixels={reprlib.repr(name)}"
+    )

@@ -34,6 +34,8 @@ class ImageBuilder:
 
         folder = os.path.expanduser(data_dir or tfds.core.constants.DATA_DIR)
         self.received = f"name={name!r}, data_dir={folder!r}"
+        if os.path.isfile(folder):
+            raise ValueError(f"`data_dir` must be a folder, and this is a file. Received: {self.received}")
         try:
             self.builder = tfds.builder(name, data_dir=folder if data_dir else None)
         except tfds.core.DatasetNotFoundError as error:
@@ -142,5 +144,5 @@ def _tensor(feature: Any) -> tuple[tuple[int | None, ...], np.dtype]:
 
 
 def _first_line(error: Exception) -> str:
-    message = re.sub(r"{{.*?}} ", "", str(error)).strip()  # without the name of TensorFlow's node
+    message = re.sub(r"{{.*?}} | \[Op:.*", "", str(error)).strip()  # without the name of TensorFlow's node
     return f"{type(error).__name__}: {message.splitlines()[0] if message else 'no message'}"

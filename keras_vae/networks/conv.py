@@ -8,7 +8,7 @@ from collections.abc import Sequence
 import keras
 
 from keras_vae.arguments import sizes_of
-from keras_vae.networks.initializers import initializer
+from keras_vae.networks.initializers import check_names, initializer
 
 __all__ = ["Conv", "conv_decoder", "conv_encoder"]
 
@@ -27,8 +27,8 @@ class Conv:
         initial: Str, initial values of the kernels, see `keras_vae.networks.initializer`. "glorot_uniform".
 
     Raises:
-        ValueError: if `filters` is empty or has another entry than a positive integer, or if the event shape of an
-            encoder or decoder is not (H, W, C).
+        ValueError: if `filters` is empty or has another entry than a positive integer, if there is no such activation
+            or initializer, or if the event shape of an encoder or decoder is not (H, W, C).
 
     Example:
 
@@ -46,6 +46,7 @@ class Conv:
         object.__setattr__(self, "filters", sizes_of("filters", self.filters))  # the way of frozen dataclasses
         if not self.filters:
             raise ValueError(f"`filters` must have one entry or more. Received: filters={self.filters!r}")
+        check_names(self.activation, self.initial)
 
     @property
     def widths(self) -> Sequence[int]:

@@ -1,10 +1,28 @@
-"""Initial weights by name."""
+"""Initial weights and activations by name."""
 
 from __future__ import annotations
 
+import inspect
+
 import keras
 
-__all__ = ["initializer"]
+__all__ = ["ACTIVATIONS", "INITIALIZERS", "check_names", "initializer"]
+
+ACTIVATIONS = tuple(
+    name
+    for name, function in vars(keras.activations).items()
+    if inspect.isfunction(function)
+    and name
+    not in ("deserialize", "get", "serialize", "glu", "threshold")  # glu halves a layer; the last needs numbers
+)
+INITIALIZERS = (
+    "fan_in_uniform",
+    *(
+        name
+        for name, kind in vars(keras.initializers).items()
+        if inspect.isclass(kind) and name.islower() and name not in ("constant", "stft")  # they need numbers
+    ),
+)
 
 
 def initializer(name: str) -> keras.initializers.Initializer:
@@ -21,3 +39,14 @@ def initializer(name: str) -> keras.initializers.Initializer:
     if name == "fan_in_uniform":
         return keras.initializers.VarianceScaling(1 / 3, "fan_in", "uniform")
     return keras.initializers.get(name)
+
+
+def check_names(activation: str, initial: str) -> None:
+    """Raise unless both are names that Keras knows, or objects.
+
+    Raises:
+        ValueError: with the names that Keras knows.
+    """
+    for argument, name, names in (("activation", activation, ACTIVATIONS), ("initial", initial, INITIALIZERS)):
+        if isinstance(name, str) and name not in names:
+            raise ValueError(f"`{argument}` must be one of {', '.join(names)}. Received: {argument}={name!r}")

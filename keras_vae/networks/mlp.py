@@ -9,7 +9,7 @@ from collections.abc import Iterator, Sequence
 import keras
 
 from keras_vae.arguments import sizes_of
-from keras_vae.networks.initializers import initializer
+from keras_vae.networks.initializers import check_names, initializer
 
 __all__ = ["MLP", "mlp_decoder", "mlp_encoder"]
 
@@ -29,7 +29,7 @@ class MLP:
         batch_norm: Bool, whether each hidden layer is normalised over the batch before its activation. False.
 
     Raises:
-        ValueError: if `hidden` is not a sequence of positive integers.
+        ValueError: if a width is not a positive integer, or if there is no such activation or initializer.
 
     Example:
 
@@ -47,6 +47,7 @@ class MLP:
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "hidden", sizes_of("hidden", self.hidden))  # the way of frozen dataclasses
+        check_names(self.activation, self.initial)
 
     @property
     def widths(self) -> Sequence[int]:

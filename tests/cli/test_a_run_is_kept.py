@@ -155,9 +155,11 @@ def test_names_are_numbered_when_taken_and_taken_by_making_the_folder(tmp_path):
     assert new_run_folder(tmp_path, "b[1] *?", "a").is_dir()
 
 
-@pytest.mark.parametrize("name", ["..", ".", "", "a/b", "/a", "../a"])
+@pytest.mark.parametrize("name", ["..", ".", "", "a/b", "/a", "../a", 256 * "a"])
 def test_what_is_not_the_name_of_one_folder_is_refused_and_nothing_is_made(tmp_path, name):
-    with pytest.raises(ValueError, match=r"`name` must name one folder, without a path\. Received: name="):
+    with pytest.raises(
+        ValueError, match=r"`name` must name one folder in at most 255 bytes, without a path\. Received: name="
+    ):
         new_run_folder(tmp_path / "runs", name, "a")
     assert list(tmp_path.iterdir()) == []
 
@@ -180,7 +182,7 @@ def test_a_signal_interrupts_where_it_may_and_has_an_exit_code_of_its_own(handle
     with Interrupts() as interrupts:
         signal.raise_signal(number)  # noted, and no more
         assert interrupts.received == number
-        with pytest.raises(KeyboardInterrupt), interrupts.allowed():
+        with pytest.raises(KeyboardInterrupt, match=f"{number.name} was received"), interrupts.allowed():
             signal.raise_signal(number)
     assert interrupts.exit_code() == code
     assert signal.getsignal(number) is handled[number]
@@ -208,11 +210,22 @@ def test_a_signal_while_the_model_is_saved_does_not_keep_it_from_being_saved(han
     assert status_of("saved_models/a")["failures"] == {}
 
 
-def test_a_signal_before_the_first_step_ends_the_run_and_leaves_nothing(handled, parts, monkeypatch):
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143), (signal.SIGHUP, 129)])
+def test_a_signal_before_the_first_step_ends_the_run_with_its_code_and_leaves_nothing(
+    handled, parts, monkeypatch, capsys, number, code
+):
     environment = train.environment
-    monkeypatch.setattr(train, "environment", lambda: signal.raise_signal(signal.SIGTERM) or environment())
-    assert run("--name", "a") == 128 + signal.SIGINT
+    monkeypatch.setattr(train, "environment", lambda: signal.raise_signal(number) or environment())
+    assert run("--name", "a") == code
     assert list(Path("saved_models").iterdir()) == []
+    assert capsys.readouterr().err.endswith(f"train: ended by {number.name}\n")
+
+
+def test_a_signal_that_ends_a_later_step_is_named(handled, parts, capsys):
+    parts["keras_vae.cli.train.test_scores"] = lambda *args: signal.raise_signal(signal.SIGTERM)
+    assert run("--name", "a") == 143
+    assert status_of("saved_models/a")["failures"] == {"evaluating on the test images": "SIGTERM was received"}
+    assert "This step failed: evaluating on the test images. SIGTERM was received\n" in capsys.readouterr().err
 
 
 def test_a_run_that_was_killed_is_told_by_the_next_with_what_it_has_and_its_halves_are_removed(tmp_path):

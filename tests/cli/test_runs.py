@@ -7,7 +7,7 @@ import yaml
 
 import keras_vae as kv
 from keras_vae.cli.config import Config, LossConfig, ModelConfig, TrainingConfig
-from keras_vae.cli.runs import learning_rate, likelihood, network, objective
+from keras_vae.cli.runs import doubts, learning_rate, likelihood, network, objective
 
 RECIPES = sorted((Path(__file__).parents[2] / "recipes").glob("*.yaml"))
 
@@ -63,6 +63,27 @@ def test_the_cosine_falls_from_the_learning_rate_to_zero_at_the_last_step():
 @pytest.mark.parametrize("name", kv.likelihoods.LIKELIHOODS)
 def test_the_likelihood_is_the_one_that_is_named_with_the_levels_of_x(name):
     assert likelihood(ModelConfig(likelihood=name), num_levels=6) == kv.likelihoods.get(name, num_levels=6)
+
+
+@pytest.mark.parametrize(
+    ("name", "pixels", "is_doubted"),
+    [
+        ("bernoulli", "binarize=dynamic", False),
+        ("quantized-logistic", "levels", False),
+        ("soft-bernoulli", "unit", False),
+        ("gaussian", "dequantize", False),
+        ("gaussian", "binarize=dynamic", True),
+        ("laplace", "quantize=4", True),
+        ("continuous-bernoulli", "unit", True),
+    ],
+)
+def test_a_density_of_isolated_values_is_doubted(name, pixels, is_doubted):
+    treatment = kv.data.pixels(pixels, 17)
+    split = kv.data.Split(tf.zeros([1, 2, 2, 1], tf.uint8), 1, treatment)
+    data = kv.data.ImageData("a", (2, 2, 1), treatment, split, None, split)
+    levels = treatment.num_values
+    vae = kv.VAE.for_images((2, 2, 1), 1, likelihood=name, num_levels=levels, network=kv.networks.MLP(()))
+    assert [f"isolated values, {treatment}:" in sentence for sentence in doubts(vae, data)] == [True] * is_doubted
 
 
 def test_the_flags_of_the_network_are_its_settings():

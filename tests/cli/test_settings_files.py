@@ -40,9 +40,15 @@ def settings(tmp_path, text):
         ("model: 3", "`model` must be a section of settings. Received: model=3"),
         ("run: {name: 2024}", "`run.name` must be a text. Received: run.name=2024"),
         ("model: {likelihood: cauchy}", f"must be one of {', '.join(LIKELIHOODS)}. Received: .*'cauchy'"),
+        (
+            "model: {latent_dim: 3}\nloss: {}\nmodel: {hidden: [4]}",
+            "Received: 'model' 2 times in the section of line 1",
+        ),
+        ("loss: {}\nmodel:\n  hidden: [4]\n  hidden: [4]", "Received: 'hidden' 2 times in the section of line 3"),
+        ('{"model": {"sigma": 1, "sigma": 2}}', "must stand once in its section, .* Received: 'sigma' 2 times"),
         ("loss: {objective: mse}", "`loss.objective` must be one of elbo, iwae. Received: loss.objective='mse'"),
     ],
-    ids=range(18),
+    ids=range(21),
 )
 def test_a_file_that_cannot_be_used_is_refused_at_once_in_a_short_sentence(tmp_path, text, message):
     start = time.perf_counter()

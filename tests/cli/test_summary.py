@@ -1,6 +1,9 @@
 """What is said of a trained model, and what is left out, with the reason."""
 
+import dataclasses
+
 import numpy as np
+import pytest
 import tensorflow as tf
 
 import keras_vae as kv
@@ -26,11 +29,33 @@ def test_grey_targets_have_a_cross_entropy_and_no_log_marginal():
     assert "Left out: Baselines: they are densities of integer levels, which these pixels are not." in printed
 
 
-def test_baselines_without_validation_images_are_left_out_with_a_word():
+@pytest.fixture(scope="module")
+def summary_of_one_image():
+    """Return the summary of a single test image without validation images."""
+    data = data_of(kv.data.pixels("levels", 17), validation=False)
+    one = Split(data.test.images[:1], 1, data.pixels)
     vae = kv.VAE.for_images((4, 4, 1), 2, likelihood="categorical", num_levels=17, hidden=(8,), seed=0)
-    summary = summarize(vae, data_of(kv.data.pixels("levels", 17), validation=False), num_samples=2)
-    assert "baselines" not in summary
-    assert "Baselines: their settings are chosen on validation images" in format_summary(summary)
+    return summarize(vae, dataclasses.replace(data, test=one), num_samples=2)
+
+
+def test_baselines_without_validation_images_are_left_out_with_a_word(summary_of_one_image):
+    assert "baselines" not in summary_of_one_image
+    assert "Baselines: their settings are chosen on validation images" in format_summary(summary_of_one_image)
+
+
+def test_the_numbers_of_one_image_have_no_standard_error(summary_of_one_image):
+    elbo = summary_of_one_image["elbo"]
+    assert np.isnan(elbo["standard_error"])
+    lines = format_summary(summary_of_one_image).splitlines()[1:]
+    assert f"  {'elbo':34s}{elbo['mean']:12.4f}" in lines
+    assert not any("+-" in line or "nan" in line for line in lines)
+
+
+def test_baselines_are_not_put_beside_a_density_whose_numbers_compare_with_nothing():
+    vae = kv.VAE.for_images((4, 4, 1), 2, likelihood="gaussian", hidden=(8,), seed=0)
+    printed = format_summary(summarize(vae, data_of(kv.data.pixels("levels", 17)), num_samples=2))
+    assert "Left out: Baselines: they bound probabilities of integer levels, and log p(x) of this" in printed
+    assert "The likelihood is a density, and these pixels have isolated values, Quantize(" in printed
 
 
 def test_the_baselines_are_reachable_by_name(monkeypatch):

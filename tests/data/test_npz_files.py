@@ -50,6 +50,25 @@ def test_test_images_pass_the_checks_of_training_images(save, x_test, message):
         read_npz(save(x_train=IMAGES, x_test=x_test))
 
 
+@pytest.mark.parametrize(
+    ("x_train", "x_test", "num_levels", "found"),
+    [
+        (IMAGES, IMAGES // 128, None, "up to 255 in `x_train` and up to 1 in `x_test`"),
+        (IMAGES // 128, IMAGES, None, "up to 1 in `x_train` and up to 255 in `x_test`"),
+        (IMAGES.astype(float), (IMAGES // 128).astype(float), None, "up to 255 in `x_train` and up to 1 in `x_test`"),
+        (IMAGES * np.uint16(257), IMAGES, 65_536, "up to 65535 in `x_train` and up to 255 in `x_test`"),
+    ],
+)
+def test_splits_on_different_scales_raise(save, x_train, x_test, num_levels, found):
+    with pytest.raises(ValueError, match=f"bring `x_test` to the scale of `x_train`.* Received: .*{found}"):
+        read_npz(save(x_train=x_train, x_test=x_test), num_levels)
+
+
+def test_a_dark_split_is_no_other_scale(save):
+    _, test, _ = read_npz(save(x_train=IMAGES, x_test=IMAGES // 64), 256)
+    assert test.images.max() == 3
+
+
 def test_nan_in_the_test_images_raises(save):
     x_test = IMAGES.astype(float)
     x_test[3, 2, 1] = np.nan
@@ -81,8 +100,14 @@ def test_too_few_images_for_a_test_raise(save, num_images):
 
 
 def test_one_image_in_each_split_is_enough(save):
-    data = kv.data.load(save(x_train=IMAGES[:1], x_test=IMAGES[:1]))
+    data = kv.data.load(save(x_train=IMAGES[:1], x_test=IMAGES[:1]), validation_fraction=0)
     assert (data.train.num_examples, data.validation, data.test.num_examples) == (1, None, 1)
+
+
+def test_a_validation_fraction_that_comes_to_no_image_raises(save):
+    path = save(x_train=IMAGES[:4], x_test=IMAGES)
+    with pytest.raises(ValueError, match=r"0 is no validation.* Received: validation_fraction=0.1 for 4 training"):
+        kv.data.load(path, validation_fraction=0.1)
 
 
 def test_a_validation_fraction_that_leaves_nothing_to_train_on_raises(save):
@@ -217,6 +242,6 @@ def test_every_file_gives_levels_with_their_labels_or_one_error_that_tells_what_
         else:
             check_read(train, test, levels, arrays, num_levels)
             num_read += 1
-    assert num_read > 20
+    assert num_read > 15
     assert len(messages) > 20
     assert all("Received: " in message for message in messages)

@@ -44,9 +44,9 @@ def test_images_of_other_channels_are_not_made_grey(load, channels):
         load(np.full((2, 3, 3, channels), 200, "uint8"), grayscale=True)
 
 
-@pytest.mark.parametrize("image_size", [0, -1])
-def test_a_size_below_one_raises(load, image_size):
-    with pytest.raises(ValueError, match=f"`image_size` must be 1 or more pixels. Received: image_size={image_size}"):
+@pytest.mark.parametrize("image_size", [0, -1, 10**9])
+def test_a_size_below_one_or_beyond_any_image_raises(load, image_size):
+    with pytest.raises(ValueError, match=f"`image_size` must be 1 to 10000 pixels. Received: image_size={image_size}"):
         load(np.full((2, 3, 3), 200, "uint8"), image_size=image_size)
 
 

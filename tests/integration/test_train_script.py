@@ -113,9 +113,16 @@ def test_unnamed_runs_are_numbered(repeated):
         (["--dataset", "missing.npz"], "missing.npz"),
         (["--pixels", "unit"], "The Bernoulli likelihood scores {0, 1}: pass binarize=dynamic"),
         (["--pixels", "quantize=99"], "quantize takes 2 to 17 levels"),
-        (["--activation", "nope"], "nope"),
+        (["--pixels", "quantize=" + 5_000 * "9"], "one of these ways: binarize=dynamic, "),
+        (["--pixels", "quantize=٣"], "one of these ways: binarize=dynamic, "),
+        (["--activation", "nope"], "`activation` must be one of celu, "),
+        (["--initial", "constant"], "`initial` must be one of fan_in_uniform, "),
+        (["--image-size", "1000000000"], "`image_size` must be 1 to 10000 pixels. Received: image_size=1000000000"),
+        (["--dataset", "mnist", "--data-dir", "file"], "`data_dir` must be a folder, and this is a file. Received: "),
         (["--name", "taken"], "exists already, and is never overwritten. Received: 'saved_models/taken'"),
-        (["--output-dir", "file/below"], "Not a directory: 'file/below'"),
+        (["--output-dir", "file"], "`output_dir` must be a folder, or be where one can be made. Received: "),
+        (["--output-dir", "file/below"], "Received: output_dir='file/below', Not a directory"),
+        (["--config", "saved_models"], "and this is a folder. Received: --config='saved_models'"),
         (["--config", "missing.yaml"], "missing.yaml"),
         (["--config", "bad.yaml"], "The configuration cannot be used"),
         (["--config=broken.yaml"], "--config takes a YAML or JSON file"),
@@ -124,7 +131,7 @@ def test_unnamed_runs_are_numbered(repeated):
         (["--learning-rate", "nan"], "`learning_rate` must be positive"),
         (["--dataset", "binary.npz"], "`num_levels` must say"),
     ],
-    ids=lambda value: " ".join(value) if isinstance(value, list) else "",
+    ids=lambda value: " ".join(value)[:40] if isinstance(value, list) else "",
 )
 def test_mistakes_are_told_in_one_line_with_exit_code_2_and_leave_nothing(capsys, arguments, message):
     Path("saved_models/taken").mkdir(parents=True)

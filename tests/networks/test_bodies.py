@@ -3,6 +3,7 @@ import numpy as np
 import pytest
 
 from keras_vae import networks
+from keras_vae.networks.initializers import ACTIVATIONS, INITIALIZERS
 
 
 @pytest.mark.parametrize("event_shape", [(8, 8, 1), (28, 28, 1), (28, 20, 1), (7, 5, 3), (105, 105, 1), (4, 4, 1)])
@@ -125,3 +126,18 @@ def test_each_call_of_a_network_makes_a_new_body():
 def test_a_convolutional_network_without_filters_is_refused():
     with pytest.raises(ValueError, match=r"`filters` must have one entry or more. Received: filters=\(\)"):
         networks.Conv(())
+
+
+@pytest.mark.parametrize("network", [networks.MLP, networks.Conv])
+def test_activations_and_initializers_without_such_a_name_are_refused_with_the_names_there_are(network):
+    with pytest.raises(ValueError, match="`activation` must be one of celu, .*, tanh_.* Received: activation='tahn'"):
+        network(activation="tahn")
+    with pytest.raises(ValueError, match="`initial` must be one of fan_in_uniform, .* Received: initial='glorot'"):
+        network(initial="glorot")
+
+
+def test_every_activation_that_is_listed_keeps_the_shape_and_every_initializer_makes_a_kernel():
+    for activation in ACTIVATIONS:
+        assert keras.activations.get(activation)(np.ones((2, 3), "float32")).shape == (2, 3)
+    for name in INITIALIZERS:
+        assert networks.initializer(name)((2, 3)).shape == (2, 3)
