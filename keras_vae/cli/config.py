@@ -24,6 +24,7 @@ from keras_vae.cli.reading import read_flags, read_settings
 from keras_vae.likelihoods import LIKELIHOODS, Likelihood
 from keras_vae.networks import NETWORKS
 from keras_vae.posteriors import POSTERIORS
+from keras_vae.priors import PRIORS
 
 __all__ = [
     "Config",
@@ -75,9 +76,10 @@ if TYPE_CHECKING:  # a type checker cannot read the keys of a table
     LikelihoodName = str
     NetworkName = str
     PosteriorName = str
+    PriorName = str
 else:
-    LikelihoodName, NetworkName, PosteriorName = (
-        Literal[tuple(table)] for table in (LIKELIHOODS, NETWORKS, POSTERIORS)
+    LikelihoodName, NetworkName, PosteriorName, PriorName = (
+        Literal[tuple(table)] for table in (LIKELIHOODS, NETWORKS, POSTERIORS, PRIORS)
     )
 
 
@@ -111,6 +113,7 @@ class ModelConfig:
     latent_dim: int = 20
     """dimensions of z"""
     posterior: Annotated[PosteriorName, tyro.conf.arg(help=f"q(z|x): {_summaries(POSTERIORS)}")] = "diagonal"
+    prior: Annotated[PriorName, tyro.conf.arg(help=f"p(z): {_summaries(PRIORS)}")] = "standard-normal"
     network: Annotated[NetworkName, tyro.conf.arg(help=f"body of encoder and decoder: {_summaries(NETWORKS)}")] = "mlp"
     hidden: Annotated[tuple[int, ...], tyro.conf.arg(help_behavior_hint=f"(default: {_widths(NETWORKS)})")] = ()
     """widths of the encoder's hidden layers, or filters of its convolutions of stride 2; the decoder's run backwards"""
@@ -140,7 +143,8 @@ class LossConfig:
     warm_up: int = 0
     """epochs in which beta rises from 0"""
     free_bits: float = 0.0
-    """nats of each latent dimension's KL that cost the elbo nothing; needs the diagonal posterior"""
+    """nats of each latent dimension's KL that cost the elbo nothing; requires a diagonal posterior and a standard
+    normal prior"""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -251,10 +255,11 @@ class Config:
             )
         if self.loss.gradient == "score_function" and self.loss.num_samples < 2:
             raise ValueError(f"score_function needs 2 draws or more. Received: num_samples={self.loss.num_samples}")
-        if self.loss.free_bits and (self.loss.gradient, self.model.posterior) != ("pathwise", "diagonal"):
+        of_free_bits = (self.loss.gradient, self.model.posterior, self.model.prior)
+        if self.loss.free_bits and of_free_bits != ("pathwise", "diagonal", "standard-normal"):
             raise ValueError(
-                "`free_bits` requires gradient=pathwise and posterior=diagonal. "
-                f"Received: gradient={self.loss.gradient}, posterior={self.model.posterior}"
+                "`free_bits` requires gradient=pathwise, posterior=diagonal and prior=standard-normal. "
+                f"Received: gradient={self.loss.gradient}, posterior={self.model.posterior}, prior={self.model.prior}"
             )
         if self.model.batch_norm and self.model.network != "mlp":
             raise ValueError(f"`batch_norm` requires network=mlp. Received: network={self.model.network}")

@@ -12,16 +12,17 @@ from typing import Any, NamedTuple
 
 import keras
 
-from keras_vae import likelihoods, networks
+from keras_vae import likelihoods, networks, priors
 from keras_vae.cli.config import Config, LossConfig, ModelConfig, TrainingConfig
-from keras_vae.data import Dequantize, ImageData, load
+from keras_vae.data import Dequantize, ImageData, Split, load
 from keras_vae.likelihoods import LIKELIHOODS, Gaussian, Likelihood
 from keras_vae.models import VAE
 from keras_vae.networks import Network
 from keras_vae.objectives import ELBO, IWAE, FreeBits
+from keras_vae.priors import Prior, VampPrior
 from keras_vae.protocols import LatentVariableModel
 
-__all__ = ["Run", "doubts", "learning_rate", "likelihood", "load_data", "load_run", "network", "objective"]
+__all__ = ["Run", "doubts", "learning_rate", "likelihood", "load_data", "load_run", "network", "objective", "prior"]
 
 _STAGES = 8  # of Burda et al.'s schedule
 
@@ -87,6 +88,21 @@ def doubts(vae: LatentVariableModel, data: ImageData) -> list[str]:
         "upper bound, and compares with nothing but runs of the same likelihood and pixels. Choose pixels=dequantize, "
         "or a likelihood of levels, such as bernoulli for binary pixels."
     ]
+
+
+def prior(options: ModelConfig, train: Split) -> Prior:
+    """Return the prior that the configuration names; a VampPrior has at most one component for each training image.
+
+    Example:
+
+    >>> images = np.zeros([20, 4, 4, 1], np.uint8)
+    >>> prior(ModelConfig(prior="vamp-prior"), kv.data.Split(images, 20)).num_components
+    20
+    """
+    made = priors.get(options.prior, options.latent_dim)
+    if isinstance(made, VampPrior) and made.num_components > train.num_examples:
+        return VampPrior(train.num_examples)
+    return made
 
 
 def objective(options: LossConfig, steps_per_epoch: int) -> ELBO | IWAE:

@@ -17,7 +17,7 @@ from keras_vae.cli.config import Config, parse_config
 from keras_vae.cli.interrupts import Interrupts
 from keras_vae.cli.run_folder import describe_device, environment, save_figures
 from keras_vae.cli.run_status import RunFolder, new_run_folder, tidy
-from keras_vae.cli.runs import doubts, learning_rate, likelihood, load_data, network, objective
+from keras_vae.cli.runs import doubts, learning_rate, likelihood, load_data, network, objective, prior
 from keras_vae.cli.terminal import one_line, plus_minus, run_command, say
 from keras_vae.saving.atomic import replaced, write_json
 
@@ -36,6 +36,7 @@ def make_vae(config: Config, data: kv.data.ImageData, epochs: int) -> kv.VAE:
         likelihood=likelihood(options, data.pixels.num_values),
         network=network(options),
         posterior=options.posterior,
+        prior=prior(options, data.train),
         num_levels=data.pixels.num_values,
         dequantized_levels=data.pixels.num_levels if isinstance(data.pixels, kv.data.Dequantize) else 1,
         objective=objective(config.loss, steps),
@@ -46,6 +47,8 @@ def make_vae(config: Config, data: kv.data.ImageData, epochs: int) -> kv.VAE:
         images = min(data.train.num_examples, _IMAGES_OF_MEAN)
         shuffled = data.train.training_batches(images, config.training.seed).epoch(0)
         kv.networks.set_output_mean(vae.decoder, next(iter(shuffled)))
+    if isinstance(vae.prior, kv.priors.VampPrior):
+        vae.prior.set_pseudo_inputs(data.train.head(vae.prior.num_components, config.training.seed))
     rate = learning_rate(config.training, epochs * steps)
     vae.compile(
         keras.optimizers.Adam(rate, epsilon=config.training.epsilon),

@@ -6,6 +6,7 @@ What needs scikit-learn, which is slow to import, is imported when it is asked f
 import importlib
 from typing import Any
 
+from keras_vae.evaluation.aggregate_posterior import PriorDraws, prior_draws
 from keras_vae.evaluation.annealed_importance_sampling import AnnealedLogMarginal, annealed_log_marginal
 from keras_vae.evaluation.decomposition import Decomposition, decompose
 from keras_vae.evaluation.diagnosis import Diagnosis, Finding, PriorFit, diagnose, prior_fit
@@ -22,6 +23,7 @@ __all__ = [
     "Estimate",
     "Finding",
     "LogMarginal",
+    "PriorDraws",
     "PriorFit",
     "annealed_log_marginal",
     "classifier_test",
@@ -33,6 +35,7 @@ __all__ = [
     "log_importance_weights",
     "log_marginal",
     "mmd_test",
+    "prior_draws",
     "prior_fit",
 ]
 

@@ -13,16 +13,15 @@ from scipy.special import logsumexp
 from keras_vae import random
 from keras_vae.data.images import as_batches
 from keras_vae.distributions import latents
+from keras_vae.evaluation.aggregate_posterior import posterior_densities
 from keras_vae.evaluation.elbo import Estimate, estimate
 from keras_vae.evaluation.examples import checked_examples
-from keras_vae.evaluation.progress import progress
-from keras_vae.protocols import Batch, LatentVariableModel, as_batch
+from keras_vae.protocols import Batch, LatentVariableModel
 from keras_vae.random import Noise, Stream
 
 __all__ = ["Decomposition", "decompose"]
 
 _ACTIVE_VARIANCE = 0.01  # Burda et al. (2016), App. C
-_DENSITIES_AT_ONCE = 2_500_000
 
 
 class Decomposition(NamedTuple):
@@ -100,7 +99,6 @@ def decompose(vae: LatentVariableModel, data: Any, batch_size: int = 500, seed: 
     seed = random.as_seed(seed)
     batches = as_batches(data, batch_size, seed, training=False)
     draw = vae.compiled_function("decompose: draw", lambda: _draw(vae))
-    log_posteriors = vae.compiled_function("decompose: log_posteriors", lambda: _log_posteriors(vae))
 
     drawn = [draw(x, seed, first_row) for first_row, x in checked_examples(vae, batches, "posteriors")]
     values, z = (
@@ -110,11 +108,7 @@ def decompose(vae: LatentVariableModel, data: Any, batch_size: int = 500, seed: 
     num_examples = len(values["log_q"])
     log_sums: tuple[list[np.ndarray], list[np.ndarray]] = ([], [])  # with and without m = n
     shares = np.zeros([2, num_examples])
-    chunks = np.array_split(np.arange(num_examples), -(-(num_examples**2) // _DENSITIES_AT_ONCE))
-    for rows in progress(chunks, len(chunks), "aggregate posterior"):
-        some = tf.nest.map_structure(lambda part, rows=rows: tf.constant(part[rows]), z)
-        of_batches = [log_posteriors(as_batch(batch).x, some).numpy() for batch in batches.epoch(0)]
-        log_densities = np.concatenate(of_batches, axis=1).astype(np.float64)  # [C, N], log q(z_n|x_m)
+    for rows, log_densities in posterior_densities(vae, batches, z):  # log q(z_n|x_m), [C, N]
         for i in range(2):
             log_sums[i].append(logsumexp(log_densities, axis=1))
             shares[i] += _shares(log_densities, log_sums[i][-1])
@@ -167,12 +161,3 @@ def _draw(vae: LatentVariableModel) -> Callable:
         return values, z
 
     return draw
-
-
-def _log_posteriors(vae: LatentVariableModel) -> Callable:
-    @tf.function(autograph=False, reduce_retracing=True)
-    def log_posteriors(x: tf.Tensor, z: Any) -> tf.Tensor:
-        """Return log q(z|x_m), [C, B], for z [C, *latent] and the examples x_m [B, *event]."""
-        return latents.log_prob(vae.encode(x), tf.nest.map_structure(lambda part: part[:, None], z))
-
-    return log_posteriors

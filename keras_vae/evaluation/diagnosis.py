@@ -10,9 +10,11 @@ import keras
 
 from keras_vae import random
 from keras_vae.distributions import latents
+from keras_vae.evaluation.aggregate_posterior import draws_of
 from keras_vae.evaluation.decomposition import Decomposition, decompose
 from keras_vae.evaluation.two_sample import AUC, MMD, classifier_test, mmd_test
 from keras_vae.objectives import ELBO, FreeBits
+from keras_vae.priors import MixtureOfNormals, VampPrior
 from keras_vae.protocols import LatentVariableModel
 from keras_vae.random import Stream
 
@@ -142,7 +144,7 @@ def diagnose(vae: LatentVariableModel, data: Any, batch_size: int = 500, seed: A
 def prior_fit(vae: LatentVariableModel, parts: Decomposition, seed: Any = 0) -> PriorFit:
     """Return how far the aggregate posterior, whose draws are in `parts`, is from the prior; see `PriorFit`."""
     noise = random.as_noise(seed).of(Stream.PRIOR)
-    of_prior = latents.entries(random.sample(vae.prior_distribution(), len(parts.draws), noise)).numpy()
+    of_prior = latents.entries(draws_of(vae.prior_distribution(), len(parts.draws), noise)).numpy()
     return PriorFit(parts, classifier_test(parts.draws, of_prior, noise), mmd_test(parts.draws, of_prior, noise))
 
 
@@ -168,6 +170,7 @@ def _unused_units(parts: Decomposition) -> Iterator[Finding]:
 
 def _misfit(vae: LatentVariableModel, fit: PriorFit) -> Iterator[Finding]:
     if fit.verdict == "hole":
-        yield Finding("prior-hole", f"{fit} A learned prior fits better.")
+        remedies = (MixtureOfNormals(vae.latent_dim), VampPrior()) if isinstance(vae.latent_shape, tuple) else ()
+        yield Finding("prior-hole", f"{fit} A learned prior fits better.", remedies)
     elif fit.verdict == "cannot tell":
         yield Finding("prior-unknown", str(fit))

@@ -1,7 +1,17 @@
 """Figures; arrays and distributions in, matplotlib figures out."""
 
+from keras_vae.plotting.aggregate_posterior import bubbles, holes
 from keras_vae.plotting.figures import image_grid, latent_scatter, reconstructions, training_curves
 from keras_vae.plotting.latents import latent_usage
 from keras_vae.plotting.run_figures import report
 
-__all__ = ["image_grid", "latent_scatter", "latent_usage", "reconstructions", "report", "training_curves"]
+__all__ = [
+    "bubbles",
+    "holes",
+    "image_grid",
+    "latent_scatter",
+    "latent_usage",
+    "reconstructions",
+    "report",
+    "training_curves",
+]

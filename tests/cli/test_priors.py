@@ -1,0 +1,46 @@
+"""A run with each prior: trained, drawn, scored and exported from the command line."""
+
+import json
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+import keras_vae as kv
+from keras_vae.__main__ import main
+from keras_vae.cli import train
+
+
+@pytest.fixture(scope="module")
+def images(tmp_path_factory):
+    rng = np.random.default_rng(0)
+    patterns, flips = rng.random((4, 4, 4)) < 0.5, rng.random((80, 4, 4)) < 0.05
+    x = patterns[rng.integers(0, 4, 80)] ^ flips
+    path = tmp_path_factory.mktemp("images") / "patterns.npz"
+    np.savez(path, x_train=x[:60], x_test=x[60:])
+    return path
+
+
+@pytest.mark.parametrize("prior", [name for name in kv.priors.PRIORS if name != "standard-normal"])
+def test_a_run_with_a_learned_prior_is_trained_scored_and_exported(prior, images, tmp_path, capsys, monkeypatch):
+    monkeypatch.setattr("keras_vae.plotting.report", lambda *args: {})  # figures take long, and are tested elsewhere
+    flags = ["--dataset", str(images), "--num-levels", "2", "--prior", prior, "--epochs", "1", "--latent-dim", "2"]
+    flags += ["--hidden", "4", "--jit-compile", "off", "--output-dir", str(tmp_path), "--name", "run"]
+    assert train.main(flags) == 0
+    assert json.loads((tmp_path / "run" / "config.json").read_text())["model"]["prior"] == prior
+    assert main(["evaluate", str(tmp_path / "run"), "--num-samples", "10"]) == 0
+    assert "log p(x), importance sampling" in capsys.readouterr().out
+    assert main(["export", str(tmp_path / "run"), "--to", str(tmp_path / "served")]) == 0
+    served = tf.saved_model.load(str(tmp_path / "served" / "1")).signatures["sample"]
+    drawn = served(num_samples=tf.constant(3), seed=tf.constant([0, 1]))["x"]
+    assert drawn.shape == (3, 4, 4, 1)
+
+
+def test_the_pseudo_inputs_of_a_run_begin_at_training_images(images):
+    config = train.parse_config(
+        ["--dataset", str(images), "--num-levels", "2", "--prior", "vamp-prior", "--latent-dim", "2"]
+    )
+    data = train.load_data(config)
+    vae = train.make_vae(config, data, epochs=1)
+    assert vae.prior.num_components == data.train.num_examples < 500
+    np.testing.assert_allclose(vae.prior.pseudo_inputs(), data.train.head(data.train.num_examples), atol=1e-6)
