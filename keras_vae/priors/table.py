@@ -3,12 +3,19 @@
 from __future__ import annotations
 
 from keras_vae.names import look_up
+from keras_vae.priors.autoregressive import Autoregressive
+from keras_vae.priors.flow import MAF, RealNVP
 from keras_vae.priors.prior import Prior
 from keras_vae.priors.standard_normal import StandardNormal
 
 __all__ = ["PRIORS", "get"]
 
-PRIORS = {"standard-normal": StandardNormal}
+PRIORS = {
+    "standard-normal": StandardNormal,
+    "maf": MAF,
+    "real-nvp": RealNVP,
+    "autoregressive": Autoregressive,
+}
 
 
 def get(prior: str | Prior, latent_dim: int) -> Prior:
