@@ -7,6 +7,7 @@ from typing import Any
 import tensorflow as tf
 from tensorflow_probability import distributions as tfd
 
+from keras_vae.arguments import check_counts
 from keras_vae.priors.prior import Prior
 from keras_vae.registration import register
 
@@ -33,8 +34,7 @@ class StandardNormal(Prior):
 
     def __init__(self, latent_dim: int, **kwargs: Any):
         super().__init__(**kwargs)
-        if latent_dim < 1:
-            raise ValueError(f"`latent_dim` must be 1 or more. Received: latent_dim={latent_dim}")
+        check_counts(latent_dim=latent_dim)
         self.latent_dim = int(latent_dim)
 
     def distribution(self) -> tfd.MultivariateNormalDiag:
