@@ -14,7 +14,7 @@ from keras_vae.evaluation.aggregate_posterior import draws_of
 from keras_vae.evaluation.decomposition import Decomposition, decompose
 from keras_vae.evaluation.two_sample import AUC, MMD, classifier_test, mmd_test
 from keras_vae.objectives import ELBO, FreeBits
-from keras_vae.priors import MixtureOfNormals, VampPrior
+from keras_vae.priors import MAF, MixtureOfNormals, VampPrior
 from keras_vae.protocols import LatentVariableModel
 from keras_vae.random import Stream
 
@@ -170,7 +170,12 @@ def _unused_units(parts: Decomposition) -> Iterator[Finding]:
 
 def _misfit(vae: LatentVariableModel, fit: PriorFit) -> Iterator[Finding]:
     if fit.verdict == "hole":
-        remedies = (MixtureOfNormals(vae.latent_dim), VampPrior()) if isinstance(vae.latent_shape, tuple) else ()
-        yield Finding("prior-hole", f"{fit} A learned prior fits better.", remedies)
+        is_vector = vae.latent_shape == (vae.latent_dim,)
+        remedies = (MixtureOfNormals(vae.latent_dim), VampPrior(), MAF(vae.latent_dim)) if is_vector else ()
+        sentence = (
+            f"{fit} A learned prior fits better: train with prior=keras_vae.priors.VampPrior(), or fit one to this model "
+            "with keras_vae.fit_prior."
+        )
+        yield Finding("prior-hole", sentence, remedies)
     elif fit.verdict == "cannot tell":
         yield Finding("prior-unknown", str(fit))

@@ -1,9 +1,21 @@
 """Priors p(z) as Keras layers without input."""
 
+from keras_vae.priors.autoregressive import Autoregressive
+from keras_vae.priors.flow import MAF, RealNVP
 from keras_vae.priors.mixture_of_normals import MixtureOfNormals
 from keras_vae.priors.prior import Prior
 from keras_vae.priors.standard_normal import StandardNormal
 from keras_vae.priors.table import PRIORS, get
 from keras_vae.priors.vamp_prior import VampPrior
 
-__all__ = ["PRIORS", "MixtureOfNormals", "Prior", "StandardNormal", "VampPrior", "get"]
+__all__ = [
+    "MAF",
+    "PRIORS",
+    "Autoregressive",
+    "MixtureOfNormals",
+    "Prior",
+    "RealNVP",
+    "StandardNormal",
+    "VampPrior",
+    "get",
+]

@@ -9,7 +9,7 @@ import keras
 import tensorflow as tf
 from tensorflow_probability import distributions as tfd
 
-from keras_vae.arguments import check_counts
+from keras_vae.arguments import as_count
 from keras_vae.priors.prior import Prior
 from keras_vae.registration import register
 
@@ -49,9 +49,8 @@ class MixtureOfNormals(Prior):
 
     def __init__(self, latent_dim: int, num_components: int = 100, **kwargs: Any):
         super().__init__(**kwargs)
-        check_counts(latent_dim=latent_dim, num_components=num_components)
-        self.latent_dim = int(latent_dim)
-        self.num_components = int(num_components)
+        self.latent_dim = as_count(latent_dim=latent_dim)
+        self.num_components = as_count(num_components=num_components)
         shape = (self.num_components, self.latent_dim)
         self.logits = self.add_weight((self.num_components,), "zeros", name="logits")
         self.loc = self.add_weight(shape, keras.initializers.RandomNormal(stddev=_FIRST_SPREAD), name="loc")

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from keras_vae.names import look_up
+from keras_vae.priors.autoregressive import Autoregressive
+from keras_vae.priors.flow import MAF, RealNVP
 from keras_vae.priors.mixture_of_normals import MixtureOfNormals
 from keras_vae.priors.prior import Prior
 from keras_vae.priors.standard_normal import StandardNormal
@@ -11,9 +13,12 @@ from keras_vae.priors.vamp_prior import VampPrior
 __all__ = ["PRIORS", "get"]
 
 PRIORS: dict[str, type[Prior]] = {
-    "mixture": MixtureOfNormals,
     "standard-normal": StandardNormal,
+    "mixture": MixtureOfNormals,
     "vamp-prior": VampPrior,
+    "maf": MAF,
+    "real-nvp": RealNVP,
+    "autoregressive": Autoregressive,
 }
 
 

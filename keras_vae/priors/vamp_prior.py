@@ -10,7 +10,7 @@ import numpy as np
 import tensorflow as tf
 from tensorflow_probability import distributions as tfd
 
-from keras_vae.arguments import check_counts
+from keras_vae.arguments import as_count
 from keras_vae.priors.prior import Prior
 from keras_vae.registration import register
 
@@ -57,8 +57,7 @@ class VampPrior(Prior):
 
     def __init__(self, num_components: int = 500, **kwargs: Any):
         super().__init__(**kwargs)
-        check_counts(num_components=num_components)
-        self.num_components = int(num_components)
+        self.num_components = as_count(num_components=num_components)
         self.scale = self.add_weight((), "ones", trainable=False, name="scale")
         self.scaled_inputs: Any = None
         self._encode: Callable[..., Any] | None = None

@@ -12,7 +12,7 @@ import tensorflow as tf
 import tensorflow_probability as tfp
 from tensorflow_probability import distributions as tfd
 
-from keras_vae.distributions import QuantizedLogistic, wrappers
+from keras_vae.distributions import Autoregressive, QuantizedLogistic, wrappers
 from keras_vae.random.counts import negative_binomial_quantile, poisson_quantile
 from keras_vae.random.noise import normal, uniform
 from keras_vae.random.streams import Noise, Stream, as_noise
@@ -246,3 +246,10 @@ def _(distribution: Any, noise: _NoiseOfDraws) -> tf.Tensor:
     if not base.batch_shape.is_compatible_with(distribution.batch_shape):  # the bijector adds a batch: TFP draws
         return _draw.dispatch(object)(distribution, noise)
     return distribution.bijector.forward(_draw(base, noise))
+
+
+@_draw.register
+def _(distribution: Autoregressive, noise: _NoiseOfDraws) -> tf.Tensor:
+    """Make each sample a row of the conditional distributions, which then have its noise."""
+    of_rows = _NoiseOfDraws(1, noise.noise, has_rows=True)
+    return distribution.draw(noise.num_samples, lambda conditional: _draw(conditional, of_rows)[0])

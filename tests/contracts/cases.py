@@ -18,7 +18,7 @@ import tensorflow as tf
 from tensorflow_probability import bijectors as tfb
 from tensorflow_probability import distributions as tfd
 
-from keras_vae import layers, losses, priors, random
+from keras_vae import layers, losses, models, priors, random
 from keras_vae.distributions import latents
 from tests.contracts import functions
 
@@ -488,6 +488,9 @@ PRIORS: dict[str, Callable[[], priors.Prior]] = {
     "MixtureOfNormals": lambda: priors.MixtureOfNormals(3, num_components=4),
     "StandardNormal": lambda: priors.StandardNormal(3),
     "VampPrior": lambda: lent(priors.VampPrior(num_components=4)),
+    "MAF": lambda: priors.MAF(3, num_flows=2, hidden_units=(4,), activation="tanh"),
+    "RealNVP": lambda: priors.RealNVP(3, num_flows=2, hidden_units=(4,), activation="tanh"),
+    "Autoregressive": lambda: priors.Autoregressive(3, num_components=2, hidden_units=(4,), activation="tanh"),
 }
 USER_PRIORS: dict[str, Callable[[], priors.Prior]] = {
     "LearnedNormal": lambda: functions.LearnedNormal(3, initial_scale=2.0),
@@ -541,7 +544,9 @@ def inputs_of(name: str, batch_size: int = 3) -> np.ndarray:
 
 
 def model_of(name: str, variant: bool = False) -> keras.Model:
-    """Return a functional model that has the case's layer, with reproducible samples."""
+    """Return a functional model that has the case's layer, with reproducible samples; a VAE that has the prior."""
+    if name in PRIORS:
+        return models.VAE.for_vectors((4,), 3, prior=PRIORS[name](), hidden=(5,), seed=0)
     x = keras.Input(inputs_of(name).shape[1:])
     return keras.Model(x, output_of(name, x, variant))
 
@@ -561,6 +566,9 @@ def output_of(name: str, x: Any, variant: bool = False) -> Any:
 
 def numbers_of(name: str, model: keras.Model) -> dict[str, np.ndarray]:
     """Return what a model computes that has not been called yet: its output, losses and, if it has one, density."""
+    if name in PRIORS:
+        log_prob = model.prior().log_prob(np.ones([2, 3], "float32"))
+        return {"log_prob": np.asarray(log_prob), "samples": np.asarray(model.sample(4, seed=9))}
     y = model(inputs_of(name))
     numbers = {"value": np.asarray(y), "losses": np.asarray(model.losses)}
     if isinstance(y, tfd.Distribution):

@@ -80,10 +80,11 @@ def test_its_densities_are_float32_under_mixed_precision_also_inside_a_model(nam
 
 
 @every_prior
-def test_a_prior_made_of_its_config_has_the_same_config_and_density(name):
+def test_a_prior_made_of_its_config_has_the_same_config_and_with_its_weights_the_same_density(name):
     prior = MAKE[name]()
     config = {**prior.get_config(), "name": "other", "trainable": False}
     twin = type(prior).from_config(config)
+    twin.set_weights(prior.get_weights())
     assert json.loads(json.dumps(twin.get_config())) == json.loads(json.dumps(config))
     cases.lent(twin).set_weights(prior.get_weights())
     np.testing.assert_array_equal(twin().log_prob(Z), prior().log_prob(Z))
@@ -126,9 +127,50 @@ def test_densities_and_draws_are_the_same_in_a_graph_and_with_xla(name, jit_comp
     prior = moved(MAKE[name]())
 
     def numbers(z):
-        p_z = prior()
-        return p_z.log_prob(z), kv.random.sample(p_z, 5, seed=3)
+        with tf.GradientTape() as tape:
+            p_z = prior()
+            log_prob = p_z.log_prob(z)
+        gradients = tape.gradient(log_prob, [variable.value for variable in prior.trainable_variables])
+        return log_prob, kv.random.sample(p_z, 5, seed=3), *gradients
 
     compiled = tf.function(numbers, autograph=False, jit_compile=jit_compile)(tf.constant(Z))
     for actual, expected in zip(compiled, numbers(tf.constant(Z)), strict=True):
         np.testing.assert_allclose(actual, expected, rtol=64 * EPS, atol=64 * EPS)
+
+
+@every_prior
+def test_the_parts_of_the_elbo_add_up_to_less_than_log_p_of_x(name):
+    vae = vae_of(name)
+    parts = kv.evaluation.decompose(vae, X)
+    elbo = -parts.reconstruction_loss.mean - parts.mutual_information.mean - parts.marginal_kl.mean
+    log_marginal, _ = vae.log_marginal(X, 200, seed=0)
+    assert np.isfinite(elbo)
+    assert elbo < np.mean(log_marginal) < 0
+
+
+@every_prior
+def test_two_replicas_have_its_density_and_gradients(name, strategy):
+    def numbers(prior):
+        with tf.GradientTape() as tape:
+            log_prob = prior().log_prob(tf.constant(Z))
+        return log_prob, *tape.gradient(log_prob, [variable.value for variable in prior.trainable_variables])
+
+    with strategy.scope():
+        prior = MAKE[name]()
+    twin = MAKE[name]()
+    twin.set_weights(prior.get_weights())
+    of_replicas = tf.function(lambda: strategy.run(numbers, [prior]), autograph=False)()
+    for per_replica, expected in zip(of_replicas, numbers(twin), strict=True):
+        for actual in strategy.experimental_local_results(per_replica):
+            np.testing.assert_allclose(actual, expected, rtol=64 * EPS, atol=64 * EPS)
+
+
+@every_prior
+def test_an_exported_model_draws_the_samples_of_the_model(name, tmp_path):
+    vae = vae_of(name)
+    moved(vae.prior)
+    loaded = tf.saved_model.load(vae.export(tmp_path))
+    seed = tf.constant([0, 9])
+    for num_samples in (3, 5):
+        x = loaded.signatures["sample"](num_samples=tf.constant(num_samples), seed=seed)["x"]
+        np.testing.assert_allclose(x, vae.sample(num_samples, seed=seed), rtol=1e3 * EPS, atol=1e3 * EPS)

@@ -104,7 +104,7 @@ def test_it_is_the_same_in_a_graph():
         np.testing.assert_allclose(log_prob, prior().log_prob(Z), rtol=8 * EPS)
 
 
-@pytest.mark.parametrize("latent_dim", [0, -1])
-def test_a_latent_dim_below_one_raises(latent_dim):
-    with pytest.raises(ValueError, match=f"`latent_dim` must be 1 or more. Received: latent_dim={latent_dim}"):
+@pytest.mark.parametrize("latent_dim", [0, -1, 2.5, True])
+def test_a_latent_dim_that_is_no_positive_integer_raises(latent_dim):
+    with pytest.raises(ValueError, match=f"`latent_dim` must be .*1 or more. Received: latent_dim={latent_dim}"):
         StandardNormal(latent_dim)

@@ -20,6 +20,6 @@ def test_an_object_is_returned_itself():
 @pytest.mark.parametrize("prior", ["nope", priors.StandardNormal, object()], ids=["name", "class", "object"])
 def test_what_is_no_prior_is_refused(prior):
     with pytest.raises(
-        ValueError, match="`prior` must be one of .*standard-normal.*, or an object of the kind Prior. R"
+        ValueError, match="`prior` must be one of standard-normal, .*or an object of the kind Prior. Rec"
     ):
         priors.get(prior, 3)
