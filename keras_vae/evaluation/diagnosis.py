@@ -173,8 +173,8 @@ def _misfit(vae: LatentVariableModel, fit: PriorFit) -> Iterator[Finding]:
         is_vector = vae.latent_shape == (vae.latent_dim,)
         remedies = (MixtureOfNormals(vae.latent_dim), VampPrior(), MAF(vae.latent_dim)) if is_vector else ()
         sentence = (
-            f"{fit} A learned prior fits better: train with prior=keras_vae.priors.VampPrior(), or fit one to this model "
-            "with keras_vae.fit_prior."
+            f"{fit} A learned prior fits better: train with prior=keras_vae.priors.VampPrior(), or fit one to this "
+            "model with keras_vae.fit_prior."
         )
         yield Finding("prior-hole", sentence, remedies)
     elif fit.verdict == "cannot tell":

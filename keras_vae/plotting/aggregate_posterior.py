@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 import tensorflow as tf
+from matplotlib import colormaps
 from matplotlib.collections import EllipseCollection
 from matplotlib.figure import Figure
 
@@ -29,7 +30,7 @@ def bubbles(vae: LatentVariableModel, data: Any, labels: Any = None, num_bubbles
     Args:
         vae: Built model, whose posteriors have a standard deviation.
         data: Array, tensor, `keras_vae.data.Split` or unbatched `tf.data.Dataset`, of which the first are used.
-        labels: Integers [N] that colour the bubbles, or None.
+        labels: Integers [N] that colour the bubbles, in ten colours, or None.
         num_bubbles: Int, how many posteriors are drawn. 300.
         seed: Seed of the prior's draws. 0.
     """
@@ -50,11 +51,8 @@ def bubbles(vae: LatentVariableModel, data: Any, labels: Any = None, num_bubbles
         units="xy",
         offsets=loc[:, [first, second]],
         offset_transform=axes.transData,
-        facecolors="none" if colours is None else None,
-        edgecolors="tab:blue" if colours is None else "none",
-        array=colours,
-        cmap="tab10",
-        alpha=0.5,
+        facecolors="tab:blue" if colours is None else colormaps["tab10"](colours % 10),
+        alpha=0.25,
         zorder=2,
     )
     axes.add_collection(ellipses)
