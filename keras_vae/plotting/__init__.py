@@ -2,6 +2,15 @@
 
 from keras_vae.plotting.figures import image_grid, latent_scatter, reconstructions, training_curves
 from keras_vae.plotting.latents import latent_usage
+from keras_vae.plotting.pairs import confused_pairs
 from keras_vae.plotting.run_figures import report
 
-__all__ = ["image_grid", "latent_scatter", "latent_usage", "reconstructions", "report", "training_curves"]
+__all__ = [
+    "confused_pairs",
+    "image_grid",
+    "latent_scatter",
+    "latent_usage",
+    "reconstructions",
+    "report",
+    "training_curves",
+]
