@@ -5,6 +5,7 @@ import dataclasses
 import keras
 import numpy as np
 import tensorflow as tf
+import tensorflow_probability as tfp
 from scipy import stats
 from tensorflow_probability import distributions as tfd
 
@@ -32,21 +33,56 @@ class LinearGaussian:
 
     def vae(self, loc_weight, loc_bias, scale):
         """A float64 VAE with this decoder, whose posterior is N(x loc_weight + loc_bias, diag(scale)^2)."""
-        dimensions, latent_dim = self.weight.shape
         posterior = kv.layers.DistributionLambda(
             lambda loc: tfd.MultivariateNormalDiag(loc, tf.constant(scale) * tf.ones_like(loc)), dtype="float64"
         )
+        return self.vae_ending_in(posterior, loc_weight, loc_bias)
+
+    def vae_ending_in(self, posterior, weight, bias):
+        """A float64 VAE with this decoder, whose posterior is the layer's of parameters x weight + bias."""
+        dimensions, latent_dim = self.weight.shape
         likelihood = kv.layers.DistributionLambda(
             lambda loc: tfd.Independent(tfd.Normal(loc, tf.constant(self.sigma, tf.float64)), 1), dtype="float64"
         )
-        encoder_mean = keras.layers.Dense(latent_dim, dtype="float64")
+        encoder_parameters = keras.layers.Dense(len(bias), dtype="float64")
         decoder_mean = keras.layers.Dense(dimensions, dtype="float64")
-        encoder = keras.Sequential([keras.Input((dimensions,), dtype="float64"), encoder_mean, posterior])
+        encoder = keras.Sequential([keras.Input((dimensions,), dtype="float64"), encoder_parameters, posterior])
         decoder = keras.Sequential([keras.Input((latent_dim,), dtype="float64"), decoder_mean, likelihood])
-        encoder_mean.set_weights([loc_weight, loc_bias])
+        encoder_parameters.set_weights([weight, bias])
         decoder_mean.set_weights([self.weight.T, self.bias])
         prior = kv.priors.StandardNormal(latent_dim, dtype="float64")
         return kv.VAE(encoder, decoder, prior, seed=0, dtype="float64")
+
+    def normal_vae(self, loc_weight, loc_bias, covariance):
+        """A float64 VAE with this decoder, whose posterior N(x loc_weight + loc_bias, covariance) is a layer's.
+
+        The layer is `MultivariateNormalDiag` for variances [D], `MultivariateNormalTriL` for a covariance [D, D].
+        """
+        head = kv.layers.MultivariateNormalDiag if np.ndim(covariance) == 1 else kv.layers.MultivariateNormalTriL
+        weight, bias = normal_parameters(loc_weight, loc_bias, covariance)
+        return self.vae_ending_in(head(len(loc_bias), dtype="float64"), weight, bias)
+
+    def true_posterior(self):
+        """Arguments of `normal_vae` for the true posterior."""
+        _, covariance = self.posterior(np.zeros([1, len(self.bias)]))
+        gain = self.weight @ covariance / self.sigma**2
+        return gain, -self.bias @ gain, covariance
+
+
+def normal_parameters(loc_weight, loc_bias, covariance):
+    """Weight and bias of the parameters of N(x loc_weight + loc_bias, covariance), for the layers of `normal_vae`."""
+
+    def raw(scale):
+        return np.log(np.expm1(scale - 1e-5))
+
+    if np.ndim(covariance) == 1:
+        of_scale = raw(np.sqrt(covariance))
+    else:
+        root = np.linalg.cholesky(covariance)
+        np.fill_diagonal(root, raw(np.diag(root)))
+        of_scale = tfp.math.fill_triangular_inverse(root).numpy()
+    weight = np.concatenate([loc_weight, np.zeros([len(loc_weight), len(of_scale)])], axis=1)
+    return weight, np.concatenate([loc_bias, of_scale])
 
 
 def linear_gaussian(seed=0, dimensions=5, latent_dim=2, orthogonal=True):

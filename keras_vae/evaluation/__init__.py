@@ -8,10 +8,13 @@ from typing import Any
 
 from keras_vae.evaluation.aggregate_posterior import PriorDraws, prior_draws
 from keras_vae.evaluation.annealed_importance_sampling import AnnealedLogMarginal, annealed_log_marginal
+from keras_vae.evaluation.confusion import Overlap, overlap
 from keras_vae.evaluation.decomposition import Decomposition, decompose
 from keras_vae.evaluation.diagnosis import Diagnosis, Finding, PriorFit, diagnose, prior_fit
 from keras_vae.evaluation.elbo import Estimate, elbo_gain, estimate, evaluate
+from keras_vae.evaluation.gaps import InferenceGap, inference_gap
 from keras_vae.evaluation.importance_sampling import LogMarginal, log_importance_weights, log_marginal
+from keras_vae.evaluation.posterior_optimization import OptimizedPosterior, optimize_posterior
 from keras_vae.evaluation.two_sample import AUC, MMD, classifier_test, mmd_test
 
 __all__ = [
@@ -22,7 +25,10 @@ __all__ = [
     "Diagnosis",
     "Estimate",
     "Finding",
+    "InferenceGap",
     "LogMarginal",
+    "OptimizedPosterior",
+    "Overlap",
     "PriorDraws",
     "PriorFit",
     "annealed_log_marginal",
@@ -32,9 +38,12 @@ __all__ = [
     "elbo_gain",
     "estimate",
     "evaluate",
+    "inference_gap",
     "log_importance_weights",
     "log_marginal",
     "mmd_test",
+    "optimize_posterior",
+    "overlap",
     "prior_draws",
     "prior_fit",
 ]

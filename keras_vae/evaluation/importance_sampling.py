@@ -20,7 +20,14 @@ from keras_vae.evaluation.examples import checked_examples, padded
 from keras_vae.protocols import Batch, LatentVariableModel
 from keras_vae.random import Noise, Stream
 
-__all__ = ["LogMarginal", "check_normalized", "log_importance_weights", "log_marginal"]
+__all__ = [
+    "LogMarginal",
+    "add_log_sums",
+    "check_normalized",
+    "in_chunks",
+    "log_importance_weights",
+    "log_marginal",
+]
 
 # Decoded images a step: on a CPU their parameters stay in the processor's cache, on a GPU (not measured) they fill it.
 _ROWS_AT_ONCE, _ROWS_AT_ONCE_ON_GPU = 500, 20_000
@@ -155,17 +162,26 @@ def _log_sums(vae: LatentVariableModel, num_samples: int, samples_at_once: int, 
         noise = Noise(seed, first_row).of(Stream.PROPOSAL)
 
         def add(sums: tf.Tensor, chunk: Any, size: int) -> tf.Tensor:
-            log_w = log_importance_weights(vae, x, size, noise.of(chunk), proposal=proposal)
-            new = tf.stack([tf.reduce_logsumexp(log_w, 0), tf.reduce_logsumexp(2 * log_w, 0)])
-            return tf.reduce_logsumexp(tf.stack([sums, new]), 0)
+            return add_log_sums(sums, log_importance_weights(vae, x, size, noise.of(chunk), proposal=proposal))
 
-        whole, rest = divmod(num_samples, samples_at_once)
         nothing = tf.fill([2, tf.shape(x)[0]], tf.constant(-math.inf, vae.variable_dtype))
-        _, sums = tf.while_loop(
-            lambda chunk, _: chunk < whole,
-            lambda chunk, sums: (chunk + 1, add(sums, chunk, samples_at_once)),
-            (tf.zeros([], tf.int32), nothing),
-        )
-        return add(sums, whole, rest) if rest else sums
+        return in_chunks(add, nothing, num_samples, samples_at_once)
 
     return log_sums
+
+
+def add_log_sums(log_sums: tf.Tensor, log_w: tf.Tensor) -> tf.Tensor:
+    """Return log sum_s w_s and log sum_s w_s^2, [2, B], with the weights of log w [S, B] added to them."""
+    new = tf.stack([tf.reduce_logsumexp(log_w, 0), tf.reduce_logsumexp(2 * log_w, 0)])
+    return tf.reduce_logsumexp(tf.stack([log_sums, new]), 0)
+
+
+def in_chunks(add: Callable, sums: Any, num_samples: int, samples_at_once: int) -> Any:
+    """Return `sums` after `sums = add(sums, chunk, size)` for each chunk of the samples, in a loop of the graph."""
+    whole, rest = divmod(num_samples, samples_at_once)
+    _, sums = tf.while_loop(
+        lambda chunk, _: chunk < whole,
+        lambda chunk, sums: (chunk + 1, add(sums, chunk, samples_at_once)),
+        (tf.zeros([], tf.int32), sums),
+    )
+    return add(sums, whole, rest) if rest else sums

@@ -3,10 +3,12 @@
 from keras_vae.plotting.aggregate_posterior import bubbles, holes
 from keras_vae.plotting.figures import image_grid, latent_scatter, reconstructions, training_curves
 from keras_vae.plotting.latents import latent_usage
+from keras_vae.plotting.pairs import confused_pairs
 from keras_vae.plotting.run_figures import report
 
 __all__ = [
     "bubbles",
+    "confused_pairs",
     "holes",
     "image_grid",
     "latent_scatter",

@@ -11,7 +11,7 @@ from matplotlib.ticker import MaxNLocator
 
 from keras_vae.objectives.loss_terms import metric_units
 
-__all__ = ["image_grid", "latent_scatter", "reconstructions", "training_curves"]
+__all__ = ["image_grid", "latent_scatter", "reconstructions", "training_curves", "unit_pixels"]
 
 _CELL_INCHES = 0.55
 
@@ -28,15 +28,10 @@ def image_grid(
         low: value of black.
         high: value of white; None is the largest in `images`.
     """
-    images = np.asarray(images, np.float64)
-    if images.shape[-1] not in (1, 3):
-        images = images.mean(axis=-1, keepdims=True)
-    num_columns = num_columns or math.ceil(math.sqrt(len(images)))
-    num_rows = math.ceil(len(images) / num_columns)
-    high = float(images.max()) if high is None else high
-    unit = np.clip((images - low) / max(high - low, 1e-12), 0, 1)
-
-    height, width, channels = images.shape[1:]
+    unit = unit_pixels(images, low, high)
+    num_columns = num_columns or math.ceil(math.sqrt(len(unit)))
+    num_rows = math.ceil(len(unit) / num_columns)
+    height, width, channels = unit.shape[1:]
     canvas = np.ones((num_rows * (height + 1) - 1, num_columns * (width + 1) - 1, channels))
     for i, image in enumerate(unit):
         top, left = (i // num_columns) * (height + 1), (i % num_columns) * (width + 1)
@@ -51,6 +46,15 @@ def image_grid(
     if title:
         axes.set_title(title, fontsize=9)
     return figure
+
+
+def unit_pixels(images: np.ndarray, low: float = 0.0, high: float | None = None) -> np.ndarray:
+    """Return images [N, H, W, C] with values from 0 to 1 and 1 or 3 channels; arguments as in `image_grid`."""
+    images = np.asarray(images, np.float64)
+    if images.shape[-1] not in (1, 3):
+        images = images.mean(axis=-1, keepdims=True)
+    high = float(images.max()) if high is None else high
+    return np.clip((images - low) / max(high - low, 1e-12), 0, 1)
 
 
 def reconstructions(x: np.ndarray, x_mean: np.ndarray, high: float | None = None) -> Figure:

@@ -41,6 +41,7 @@ class Stream(enum.IntEnum):
     COMPONENTS = -15
     ROWS = -16
     CHOICES = -17
+    OPTIMIZATION = -18
 
 
 class Noise(NamedTuple):

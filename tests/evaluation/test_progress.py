@@ -36,6 +36,9 @@ EVALUATIONS = {
     "log p(x)": (lambda vae, x: evaluation.log_marginal(vae, x, num_samples=2), 1),
     "annealing": (lambda vae, x: evaluation.annealed_log_marginal(vae, x, num_chains=2, num_steps=2, batch_size=2), 3),
     "aggregate posterior": (lambda vae, x: evaluation.decompose(vae, x, batch_size=2), 1),  # 100 draws at a time
+    "inference gap": (lambda vae, x: evaluation.inference_gap(vae, x, 2, num_steps=2, batch_size=2), 3),
+    "optimised posterior": (lambda vae, x: evaluation.optimize_posterior(vae, x, num_steps=2, batch_size=2), 3),
+    "overlap": (lambda vae, x: evaluation.overlap(vae, x, batch_size=2), 3),
 }
 
 

@@ -11,6 +11,7 @@ from examples import (
     probabilistic_layers_vae,
     probabilistic_regression,
     why_an_encoder,
+    without_an_encoder,
 )
 
 
@@ -70,3 +71,11 @@ def test_naive_monte_carlo_fails_as_the_latent_dimension_grows_and_does_not_repo
     for of in scores[1].values():  # where both can be trusted
         assert of["absolute error"] < 2 * of["reported standard error"]
     assert f"{naive['absolute error']:19.3f}" in capsys.readouterr().out
+
+
+def test_steps_for_each_x_end_above_the_encoder_and_take_longer(capsys):
+    rows = without_an_encoder.main(latent_dim=3, epochs=5, num_examples=20, num_steps=(200,))
+    encoder, zeros = rows["encoder", 0], rows["zeros", 200]
+    assert zeros["ELBO"] > encoder["ELBO"] + 0.1
+    assert abs(zeros["ELBO"] - rows["encoder", 200]["ELBO"]) < 0.5  # both find the same posterior
+    assert f"{zeros['ELBO']:13.2f} {zeros['milliseconds']:25.3f}" in capsys.readouterr().out

@@ -20,6 +20,9 @@ EVALUATIONS = {
     "naive Monte Carlo": lambda vae, x: evaluation.log_marginal(vae, x, num_samples=60, proposal="prior"),
     "annealed_log_marginal": lambda vae, x: evaluation.annealed_log_marginal(vae, x, num_chains=2, num_steps=2),
     "decompose": lambda vae, x: evaluation.decompose(vae, x, batch_size=32),
+    "inference_gap": lambda vae, x: evaluation.inference_gap(vae, x, num_samples=5, num_steps=2, batch_size=32),
+    "optimize_posterior": lambda vae, x: evaluation.optimize_posterior(vae, x, num_steps=2, batch_size=32),
+    "overlap": lambda vae, x: evaluation.overlap(vae, x, batch_size=32),
     "vae.evaluate": lambda vae, x: vae.evaluate(x, verbose=0),
     "vae.log_marginal": lambda vae, x: vae.log_marginal(x, num_samples=60, seed=0),
 }

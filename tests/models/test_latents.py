@@ -9,6 +9,7 @@ from tensorflow_probability import distributions as tfd
 import keras_vae as kv
 from keras_vae import evaluation
 from keras_vae.distributions import latents
+from keras_vae.distributions.bhattacharyya import bhattacharyya_distances
 
 
 @keras.saving.register_keras_serializable("tests")
@@ -92,6 +93,21 @@ def test_the_parts_of_the_elbo_add_up(trained):
     expected = tf.reduce_mean(draws.log_posterior - draws.log_prior - draws.log_likelihood)
     assert total == pytest.approx(float(expected), rel=1e-5)
     assert parts.variance_of_means.shape == parts.kl_per_dimension.shape == (vae.latent_dim,)
+
+
+def test_each_latent_has_parameters_that_can_be_optimised(trained):
+    _, vae, _, x = trained
+    best = evaluation.optimize_posterior(vae, x[:5], num_steps=30)
+    assert latents.latent_shape(best.posterior) == vae.latent_shape
+    assert best.elbo.mean() > np.mean(vae.elbo(x[:5], num_samples=100, seed=0))
+
+
+def test_overlap_of_several_latents_is_the_product_of_theirs(trained):
+    _, vae, _, x = trained
+    coefficients = evaluation.overlap(vae, x[:4]).coefficients
+    q_z = tf.nest.flatten(vae.encode(x[:4]))
+    expected = np.prod([np.exp(-bhattacharyya_distances(q, q)) for q in q_z], axis=0)
+    np.testing.assert_allclose(coefficients, expected, rtol=1e-5)
 
 
 def test_a_saved_model_is_the_same(trained, tmp_path):

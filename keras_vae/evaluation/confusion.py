@@ -1,0 +1,166 @@
+"""Which examples the latent space confuses: posteriors that overlap, and draws of z that fit another x better."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import numpy as np
+import tensorflow as tf
+from scipy.special import logsumexp
+
+from keras_vae import random
+from keras_vae.arguments import check_counts
+from keras_vae.data.images import as_batches
+from keras_vae.distributions import latents
+from keras_vae.distributions.bhattacharyya import bhattacharyya_distances
+from keras_vae.evaluation.elbo import Estimate, estimate
+from keras_vae.evaluation.importance_sampling import check_normalized
+from keras_vae.evaluation.progress import progress
+from keras_vae.protocols import LatentVariableModel, as_batch
+from keras_vae.random import Noise, Stream
+
+__all__ = ["Overlap", "overlap"]
+
+
+class Overlap(NamedTuple):
+    """How far a model confuses the N examples of a set.
+
+    Attributes:
+        confusion_rate: how often, with z ~ q(z|x_i), some other x_j of the set has a higher p(x_j|z) than x_i itself.
+        expected_error: of p(x_j|z) as a classifier over j, all alike before: the mean of
+            1 - p(x_i|z) / sum_j p(x_j|z).
+        coefficients: [N, N], of Bhattacharyya, between q(z|x_i) and q(z|x_j): 1 where they are equal, 0 where they have
+            no z in common.
+        pairs: [K, 2], the i < j whose posteriors overlap most, the greatest coefficient first.
+        pair_coefficients: [K], theirs.
+    """
+
+    confusion_rate: Estimate
+    expected_error: Estimate
+    coefficients: np.ndarray
+    pairs: np.ndarray
+    pair_coefficients: np.ndarray
+
+
+def overlap(
+    vae: LatentVariableModel,
+    data: Any,
+    num_samples: int = 10,
+    num_pairs: int = 20,
+    batch_size: int = 100,
+    seed: Any = 0,
+) -> Overlap:
+    """Measure how much the posteriors q(z|x_i) of a data set overlap, and how often a draw of z fits another x better.
+
+        coefficient_ij = integral sqrt(q(z|x_i) q(z|x_j)) dz
+
+    For normal posteriors it is in closed form. For others it is the mean of
+
+        sqrt(q_i q_j) / ((q_i + q_j) / 2) = 1 / cosh(log(q_i / q_j) / 2)
+
+    over as many draws of q_i as of q_j, which is unbiased and never outside 0 and 1. All N^2 pairs are visited, in
+    compiled steps of bounded memory: give some thousand examples at most. (Of an inverse autoregressive flow each pair
+    takes D passes through its networks: give it some hundred.)
+
+    Args:
+        vae: built model.
+        data: array, tensor, `keras_vae.data.Split` or unbatched `tf.data.Dataset`, of two examples or more.
+        num_samples: draws of z per example.
+        num_pairs: K, how many pairs are returned; fewer where there are fewer.
+        batch_size: examples at a time: `batch_size`^2 pairs.
+        seed: of the pixels' draws and of the posterior's noise.
+
+    Returns:
+        `Overlap`.
+
+    Raises:
+        ValueError: if a count is not a positive integer, if there is only one example, if the data lies outside the
+            likelihood's support, or if the likelihood is a cross-entropy of grey targets.
+
+    Example:
+
+    >>> vae = kv.VAE.for_images((4, 4, 1), latent_dim=2, hidden=(8,), seed=0)
+    >>> x = np.random.default_rng(0).integers(0, 2, [6, 4, 4, 1])
+    >>> result = overlap(vae, np.concatenate([x, x[:1]]), num_pairs=3)
+    >>> result.pairs[0].tolist(), float(result.pair_coefficients[0])
+    ([0, 6], 1.0)
+
+    References:
+        Bhattacharyya (1943), "On a measure of divergence between two statistical populations".
+    """
+    check_counts(num_samples=num_samples, num_pairs=num_pairs)
+    check_normalized(vae)
+    draw = vae.compiled_function(("overlap: draw", num_samples), lambda: _draw(vae, num_samples))
+    compare = vae.compiled_function("overlap: compare", lambda: _compare(vae))
+    seed = random.as_seed(seed)
+    batches = as_batches(data, batch_size, seed, training=False)
+    blocks = [vae.check(as_batch(batch).x) for batch in batches.epoch(0)]
+    num_examples = sum(len(x) for x in blocks)
+    if num_examples < 2:
+        raise ValueError(f"One example overlaps with no other: give two or more. Received: {num_examples} example")
+    drawn = [(x, draw(x, seed, tf.constant(i * batches.batch_size))) for i, x in enumerate(blocks)]
+
+    errors, coefficients = [], []
+    for block, one in enumerate(progress(drawn, len(drawn), "overlap")):
+        compared = zip(*(compare(*one, *other) for other in drawn), strict=True)
+        log_p, coefficients_of_rows = (np.concatenate(parts, axis=-1) for parts in compared)
+        errors.append(_errors(log_p.astype(np.float64), first_row=block * batches.batch_size))
+        coefficients.append(coefficients_of_rows)
+    is_confused, error = np.concatenate(errors, axis=1)
+    matrix = np.concatenate(coefficients)
+    i, j = np.triu_indices(num_examples, k=1)
+    most = np.argsort(-matrix[i, j], kind="stable")[:num_pairs]
+    pairs = np.stack([i[most], j[most]], axis=1)
+    return Overlap(estimate(is_confused), estimate(error), matrix, pairs, matrix[i[most], j[most]])
+
+
+def _errors(log_p: np.ndarray, first_row: int) -> np.ndarray:
+    """Return confusion rate and expected error of each row, [2, I], from log p(x_j|z_i), [S, I, N]."""
+    rows = np.arange(log_p.shape[1])
+    own = log_p[:, rows, first_row + rows]
+    error = -np.expm1(own - logsumexp(log_p, axis=-1))
+    is_confused = np.any(log_p > own[..., None], axis=-1)
+    return np.stack([is_confused.mean(axis=0), error.mean(axis=0)])
+
+
+def _draw(vae: LatentVariableModel, num_samples: int) -> Callable:
+    """Return a compiled function of x, seed and first row: z ~ q(z|x), [S, B, *latent]."""
+
+    @tf.function(autograph=False, reduce_retracing=True)
+    def draw(x: tf.Tensor, seed: tf.Tensor, first_row: tf.Tensor) -> Any:
+        return random.sample(vae.encode(x), num_samples, Noise(seed, first_row).of(Stream.EVALUATION, Stream.POSTERIOR))
+
+    return draw
+
+
+def _compare(vae: LatentVariableModel) -> Callable:
+    """Return a compiled function of two blocks of x and z: log p(x_j|z_i), [S, I, J], and the coefficients, [I, J]."""
+
+    def of_each_draw(function: Callable, *draws: Any) -> tf.Tensor:
+        """Return `function` of one draw after the other, so that memory does not grow with their number."""
+        return tf.map_fn(lambda some: function(*some), draws, fn_output_signature=vae.variable_dtype)
+
+    @tf.function(autograph=False, reduce_retracing=True, jit_compile=vae.uses_xla())
+    def compare(x_i: tf.Tensor, z_i: Any, x_j: tf.Tensor, z_j: Any) -> tuple[tf.Tensor, tf.Tensor]:
+        def log_likelihood(z: Any) -> tf.Tensor:
+            p_x = vae.decode(z)
+            return tf.transpose(p_x.log_prob(tf.cast(x_j, p_x.dtype)[:, None]))
+
+        def similarity(q: Any, own_z: Any, other: Any) -> tf.Tensor:
+            """Return 1 / cosh(log(q_i / q_j) / 2) at one draw z of each q_i, [I, J]."""
+            at_each = tf.nest.map_structure(lambda part: part[:, None], own_z)
+            return 1 / tf.cosh((latents.log_prob(q, own_z)[:, None] - latents.log_prob(other, at_each)) / 2)
+
+        q_i, q_j = vae.encode(x_i), vae.encode(x_j)
+        parts = zip(tf.nest.flatten(q_i), tf.nest.flatten(q_j), strict=True)
+        distances = [bhattacharyya_distances(*pair) for pair in parts]
+        if all(distance is not None for distance in distances):
+            coefficients = tf.cast(tf.exp(-tf.add_n(distances)), vae.variable_dtype)
+        else:
+            one = of_each_draw(lambda z: similarity(q_i, z, q_j), z_i)
+            other = of_each_draw(lambda z: similarity(q_j, z, q_i), z_j)
+            coefficients = tf.reduce_mean(one + tf.transpose(other, [0, 2, 1]), axis=0) / 2
+        return of_each_draw(log_likelihood, z_i), coefficients
+
+    return compare
