@@ -15,9 +15,10 @@ from keras_vae.data.images import as_batches
 from keras_vae.distributions import latents
 from keras_vae.distributions.bhattacharyya import bhattacharyya_distances
 from keras_vae.evaluation.elbo import Estimate, estimate
+from keras_vae.evaluation.examples import checked_examples
 from keras_vae.evaluation.importance_sampling import check_normalized
 from keras_vae.evaluation.progress import progress
-from keras_vae.protocols import LatentVariableModel, as_batch
+from keras_vae.protocols import LatentVariableModel
 from keras_vae.random import Noise, Stream
 
 __all__ = ["Overlap", "overlap"]
@@ -95,7 +96,7 @@ def overlap(
     compare = vae.compiled_function("overlap: compare", lambda: _compare(vae))
     seed = random.as_seed(seed)
     batches = as_batches(data, batch_size, seed, training=False)
-    blocks = [vae.check(as_batch(batch).x) for batch in batches.epoch(0)]
+    blocks = [x for _, x in checked_examples(vae, batches, "posteriors")]
     num_examples = sum(len(x) for x in blocks)
     if num_examples < 2:
         raise ValueError(f"One example overlaps with no other: give two or more. Received: {num_examples} example")

@@ -10,14 +10,14 @@ import numpy as np
 import tensorflow as tf
 
 from keras_vae import random
-from keras_vae.arguments import check_counts
+from keras_vae.arguments import check_counts, check_numbers
 from keras_vae.data.images import as_batches
 from keras_vae.distributions import latents
 from keras_vae.evaluation.elbo import Estimate, estimate
+from keras_vae.evaluation.examples import checked_examples
 from keras_vae.evaluation.importance_sampling import LogMarginal, add_log_sums, check_normalized, in_chunks
-from keras_vae.evaluation.posterior_optimization import check_learning_rate, optimizer_of, split_encoder
-from keras_vae.evaluation.progress import progress
-from keras_vae.protocols import LatentVariableModel, as_batch
+from keras_vae.evaluation.posterior_optimization import optimizer_of, split_encoder
+from keras_vae.protocols import LatentVariableModel
 from keras_vae.random import Noise, Stream
 
 __all__ = ["InferenceGap", "inference_gap"]
@@ -103,15 +103,14 @@ def inference_gap(
         sampling techniques for Monte Carlo rendering", Sec. 3.2 (balance heuristic).
     """
     check_counts(num_samples=num_samples, num_steps=num_steps)
-    check_learning_rate(learning_rate)
+    check_numbers(learning_rate=learning_rate)
     check_normalized(vae)
     optimize = optimizer_of(vae, _DRAWS_A_STEP, "encoder")
     compare = vae.compiled_function(("inference_gap", num_samples), lambda: _compare(vae, num_samples))
     seed = random.as_seed(seed)
     batches = as_batches(data, batch_size, seed, training=False)
     results = []
-    for step, batch in enumerate(progress(batches.epoch(0), batches.steps_per_epoch, "inference gap")):
-        x, first_row = vae.check(as_batch(batch).x), tf.constant(step * batches.batch_size)
+    for first_row, x in checked_examples(vae, batches, "inference gap"):
         parameters = optimize(x, seed, first_row, tf.constant(num_steps), tf.constant(learning_rate))
         results.append(compare(x, parameters, seed, first_row).numpy())
     log_sum, log_sum_of_squares, elbo, optimized_elbo = np.concatenate(results, axis=1).astype(np.float64)

@@ -12,17 +12,17 @@ import tensorflow as tf
 from tensorflow_probability import distributions as tfd
 
 from keras_vae import random
-from keras_vae.arguments import check_counts
+from keras_vae.arguments import check_counts, check_numbers
 from keras_vae.data.images import as_batches
 from keras_vae.distributions import latents
-from keras_vae.evaluation.progress import progress
+from keras_vae.evaluation.examples import checked_examples
 from keras_vae.layers import DistributionLambda
 from keras_vae.objectives import ELBO
 from keras_vae.objectives.estimators import StickingTheLanding
-from keras_vae.protocols import LatentDraws, LatentVariableModel, as_batch
+from keras_vae.protocols import LatentDraws, LatentVariableModel
 from keras_vae.random import Noise, Stream
 
-__all__ = ["OptimizedPosterior", "check_learning_rate", "optimize_posterior", "optimizer_of", "split_encoder"]
+__all__ = ["OptimizedPosterior", "optimize_posterior", "optimizer_of", "split_encoder"]
 
 _BETA_1, _BETA_2, _EPSILON = 0.9, 0.999, 1e-8  # of Adam: Kingma & Ba (2015), Algorithm 1
 
@@ -89,7 +89,7 @@ def optimize_posterior(
         the Landing".
     """
     check_counts(num_steps=num_steps, num_samples=num_samples)
-    check_learning_rate(learning_rate)
+    check_numbers(learning_rate=learning_rate)
     if start not in ("encoder", "zeros"):
         raise ValueError(f"`start` must be encoder or zeros. Received: start={start!r}")
     optimize = optimizer_of(vae, num_samples, start)
@@ -98,18 +98,11 @@ def optimize_posterior(
     seed = random.as_seed(seed)
     batches = as_batches(data, batch_size, seed, training=False)
     found, elbos = [], []
-    for step, batch in enumerate(progress(batches.epoch(0), batches.steps_per_epoch, "optimised posterior")):
-        x, first_row = vae.check(as_batch(batch).x), tf.constant(step * batches.batch_size)
+    for first_row, x in checked_examples(vae, batches, "optimised posterior"):
         found.append(optimize(x, seed, first_row, tf.constant(num_steps), tf.constant(learning_rate)))
         elbos.append(evaluate(x, found[-1], seed, first_row))
     parameters = [tf.concat(parts, axis=0) for parts in zip(*found, strict=True)]
     return OptimizedPosterior(posterior_of(parameters), np.concatenate(elbos))
-
-
-def check_learning_rate(learning_rate: float) -> None:
-    """Raise unless the learning rate is a positive number."""
-    if not 0 < learning_rate < math.inf:
-        raise ValueError(f"`learning_rate` must be positive and finite. Received: learning_rate={learning_rate!r}")
 
 
 def split_encoder(vae: LatentVariableModel) -> tuple[Callable, Callable]:

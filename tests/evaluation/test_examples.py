@@ -17,6 +17,9 @@ EVALUATIONS = {
     "decompose": lambda vae, data: evaluation.decompose(vae, data, batch_size=6),
     "log_marginal": lambda vae, data: evaluation.log_marginal(vae, data, num_samples=100),
     "annealed": lambda vae, data: evaluation.annealed_log_marginal(vae, data, 2, 1, num_leapfrog_steps=1, batch_size=6),
+    "optimize_posterior": lambda vae, data: evaluation.optimize_posterior(vae, data, num_steps=1, batch_size=6),
+    "inference_gap": lambda vae, data: evaluation.inference_gap(vae, data, num_samples=2, num_steps=1, batch_size=6),
+    "overlap": lambda vae, data: evaluation.overlap(vae, data, batch_size=6),
 }
 every_evaluation = pytest.mark.parametrize("evaluate", EVALUATIONS.values(), ids=EVALUATIONS)
 
