@@ -84,7 +84,6 @@ def test_a_prior_made_of_its_config_has_the_same_config_and_with_its_weights_the
     prior = MAKE[name]()
     config = {**prior.get_config(), "name": "other", "trainable": False}
     twin = type(prior).from_config(config)
-    twin.set_weights(prior.get_weights())
     assert json.loads(json.dumps(twin.get_config())) == json.loads(json.dumps(config))
     cases.lent(twin).set_weights(prior.get_weights())
     np.testing.assert_array_equal(twin().log_prob(Z), prior().log_prob(Z))
@@ -142,7 +141,7 @@ def test_densities_and_draws_are_the_same_in_a_graph_and_with_xla(name, jit_comp
 def test_the_parts_of_the_elbo_add_up_to_less_than_log_p_of_x(name):
     vae = vae_of(name)
     parts = kv.evaluation.decompose(vae, X)
-    elbo = -parts.reconstruction_loss.mean - parts.mutual_information.mean - parts.marginal_kl.mean
+    elbo = -parts.reconstruction_loss.mean - parts.mutual_information_lower.mean - parts.marginal_kl_upper.mean
     log_marginal, _ = vae.log_marginal(X, 200, seed=0)
     assert np.isfinite(elbo)
     assert elbo < np.mean(log_marginal) < 0
