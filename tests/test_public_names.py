@@ -95,9 +95,12 @@ def test_a_modules_public_classes_and_functions_are_those_of_its_all(name):
 
 
 def test_the_parts_of_the_package_are_reached_from_the_top():
-    for name in set(keras_vae.__all__) - {"VAE"}:
-        assert getattr(keras_vae, name) is importlib.import_module(f"keras_vae.{name}")
-    assert inspect.isclass(keras_vae.VAE)
+    for name in keras_vae.__all__:
+        if name in keras_vae.models.__all__:
+            assert getattr(keras_vae, name) is getattr(keras_vae.models, name)
+        else:
+            assert getattr(keras_vae, name) is importlib.import_module(f"keras_vae.{name}")
+    assert "VAE" in set(keras_vae.__all__) & set(keras_vae.models.__all__)
 
 
 def run(code, **environment):
