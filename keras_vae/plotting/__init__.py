@@ -5,10 +5,12 @@ from keras_vae.plotting.figures import image_grid, latent_scatter, reconstructio
 from keras_vae.plotting.latents import latent_usage
 from keras_vae.plotting.pairs import confused_pairs
 from keras_vae.plotting.run_figures import report
+from keras_vae.plotting.traversals import exact_posterior, traversals
 
 __all__ = [
     "bubbles",
     "confused_pairs",
+    "exact_posterior",
     "holes",
     "image_grid",
     "latent_scatter",
@@ -16,4 +18,5 @@ __all__ = [
     "reconstructions",
     "report",
     "training_curves",
+    "traversals",
 ]

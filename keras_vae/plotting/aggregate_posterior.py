@@ -42,7 +42,7 @@ def bubbles(vae: LatentVariableModel, data: Any, labels: Any = None, num_bubbles
     first, second = sorted(np.argsort(-loc.var(axis=0), kind="stable")[:2]) if loc.shape[1] > 1 else (0, 0)
     figure = Figure(figsize=(5.2, 4.8), layout="constrained")
     axes = figure.add_subplot()
-    axes.scatter(of_prior[:, first], of_prior[:, second], s=3, color="0.75", label="draws of the prior", zorder=1)
+    axes.scatter(of_prior[:, first], of_prior[:, second], s=2, color="0.85", label="draws of the prior", zorder=1)
     colours = None if labels is None else np.asarray(labels)[: len(loc)]
     ellipses = EllipseCollection(
         2 * scale[:, first],
@@ -52,7 +52,7 @@ def bubbles(vae: LatentVariableModel, data: Any, labels: Any = None, num_bubbles
         offsets=loc[:, [first, second]],
         offset_transform=axes.transData,
         facecolors="tab:blue" if colours is None else colormaps["tab10"](colours % 10),
-        alpha=0.25,
+        alpha=0.5,
         zorder=2,
     )
     axes.add_collection(ellipses)

@@ -11,6 +11,7 @@ from matplotlib.figure import Figure
 from keras_vae.data import Split
 from keras_vae.distributions.latents import entries
 from keras_vae.plotting.figures import image_grid, latent_scatter, reconstructions, training_curves
+from keras_vae.plotting.traversals import traversals
 from keras_vae.protocols import LatentVariableModel
 from keras_vae.random import mean_of, sample
 
@@ -36,13 +37,15 @@ def report(
     Returns:
         `training_curves` (if an epoch ended), `samples` (drawn from the likelihood), `sample_means`,
         `reconstructions`, `latent` (the two dimensions whose means vary most), `interpolation` (of two images or
-        more), and `manifold` if z has two dimensions.
+        more), `manifold` if z has two dimensions, and `traversals` if it has more.
     """
     x = test.head(min(_NUM_PAIRS, test.num_examples), seed)
     largest = vae.support.high
     high = None if np.isinf(largest) else largest
     samples, means = vae.sample(_NUM_SAMPLES, seed), vae.sample(_NUM_SAMPLES, seed, mean=True)
     figures = {"training_curves": training_curves(history, vae.metric_units)} if history.get("loss") else {}
+    if isinstance(vae.latent_shape, tuple) and len(vae.latent_shape) == 1 and vae.latent_dim > 2:
+        figures["traversals"] = traversals(vae, test.head(min(_NUM_POINTS, test.num_examples), seed))
     return {
         **figures,
         "samples": image_grid(samples, title="samples x ~ p(x|z), z ~ p(z)", high=high),

@@ -52,5 +52,6 @@ def test_report_has_the_documented_figures(latent_dim, likelihood):
     images = np.random.default_rng(0).integers(0, 2, (7, 4, 4, 1)).astype("float32")
     figures = report(vae, kv.data.Split(images, 7, labels=np.arange(7)), {"loss": [2.0, 1.0]})
     expected = {"training_curves", "samples", "sample_means", "reconstructions", "latent", "interpolation"}
-    assert set(figures) == expected | ({"manifold"} if latent_dim == 2 else set())
+    of_dimensions = {1: set(), 2: {"manifold"}, 3: {"traversals"}}
+    assert set(figures) == expected | of_dimensions[latent_dim]
     assert all(isinstance(figure, Figure) for figure in figures.values())
