@@ -43,7 +43,7 @@ def bubbles(vae: LatentVariableModel, data: Any, labels: Any = None, num_bubbles
     figure = Figure(figsize=(5.2, 4.8), layout="constrained")
     axes = figure.add_subplot()
     axes.scatter(of_prior[:, first], of_prior[:, second], s=2, color="0.85", label="draws of the prior", zorder=1)
-    colours = None if labels is None else np.asarray(labels)[: len(loc)]
+    colours = "tab:blue" if labels is None else colormaps["tab10"](np.asarray(labels)[: len(loc)] % 10)
     ellipses = EllipseCollection(
         2 * scale[:, first],
         2 * scale[:, second],
@@ -51,11 +51,12 @@ def bubbles(vae: LatentVariableModel, data: Any, labels: Any = None, num_bubbles
         units="xy",
         offsets=loc[:, [first, second]],
         offset_transform=axes.transData,
-        facecolors="tab:blue" if colours is None else colormaps["tab10"](colours % 10),
+        facecolors=colours,
         alpha=0.5,
         zorder=2,
     )
     axes.add_collection(ellipses)
+    axes.scatter(loc[:, first], loc[:, second], s=2, c=colours, zorder=3)  # a bubble may be too small to be seen
     axes.autoscale_view()
     axes.set_aspect("equal", adjustable="datalim")
     axes.set_xlabel(f"z{first}")

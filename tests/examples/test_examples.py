@@ -5,9 +5,12 @@ import math
 import matplotlib.image
 import pytest
 
+import keras_vae as kv
 from examples import (
     bayesian_classifier,
     mixture_density_network,
+    overlapping_latents,
+    prior_holes,
     probabilistic_layers_vae,
     probabilistic_regression,
     why_an_encoder,
@@ -79,3 +82,27 @@ def test_steps_for_each_x_end_above_the_encoder_and_take_longer(capsys):
     assert zeros["ELBO"] > encoder["ELBO"] + 0.1
     assert abs(zeros["ELBO"] - rows["encoder", 200]["ELBO"]) < 0.5  # both find the same posterior
     assert f"{zeros['ELBO']:13.2f} {zeros['milliseconds']:25.3f}" in capsys.readouterr().out
+
+
+def test_the_weight_of_the_kl_pushes_posteriors_together(tmp_path, capsys, monkeypatch):
+    monkeypatch.setattr(kv.VAE, "_gains_from_xla", lambda vae: False)
+    sizes = {"latent_dims": (2,), "hidden": 32, "epochs": 3, "num_images": 50, "figures": tmp_path}
+    scores = overlapping_latents.main(betas=(0.0, 10.0), **sizes)
+    loose, tight = scores[2, 0.0], scores[2, 10.0]
+    assert loose["mean coefficient"] < 0.5 < 0.9 < tight["mean coefficient"]
+    assert loose["kl"] > 1 > tight["kl"]
+    assert (tmp_path / "2_dimensions_beta_10_bubbles.png").is_file()
+    assert f"{tight['mean coefficient']:.4f}" in capsys.readouterr().out
+
+
+def test_each_remedy_of_a_hole_is_scored_beside_the_plain_model(tmp_path, capsys, monkeypatch):
+    monkeypatch.setattr(kv.VAE, "_gains_from_xla", lambda vae: False)  # compiling takes longer than these trainings
+    sizes = {"latent_dim": 2, "hidden": 16, "epochs": 2, "fit_epochs": 2, "num_components": 20, "num_samples": 10}
+    scores = prior_holes.main("digits", **sizes, figures=tmp_path)
+    assert scores["standard normal"]["gain of the ELBO"] == 0
+    assert set(scores) > {"standard normal", "mixture, fitted afterwards", "VampPrior from the start"}
+    for name, score in scores.items():
+        assert score["KL at least"] <= score["KL at most"], name
+        assert score["verdict"] in ("hole", "none", "cannot tell")
+    assert (tmp_path / "flow_holes.png").is_file()
+    assert "VampPrior from the start" in capsys.readouterr().out

@@ -11,7 +11,7 @@ from keras_vae.plotting import bubbles, holes
 def test_each_bubble_is_one_posterior(make_vae, binary_images, labels):
     vae = make_vae()
     (axes,) = bubbles(vae, binary_images, labels, num_bubbles=20).axes
-    prior, ellipses = axes.collections
+    prior, ellipses, _ = axes.collections
     q_z = vae.encode(binary_images[:20])
     np.testing.assert_allclose(ellipses.get_offsets(), q_z.mean(), rtol=1e-6)
     np.testing.assert_allclose(ellipses.get_widths(), 2 * q_z.stddev()[:, 0], rtol=1e-6)
