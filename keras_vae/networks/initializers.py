@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+from collections.abc import Sequence
 
 import keras
 
@@ -41,12 +42,12 @@ def initializer(name: str) -> keras.initializers.Initializer:
     return keras.initializers.get(name)
 
 
-def check_names(activation: str, initial: str) -> None:
-    """Raise unless both are names that Keras knows, or objects.
+def check_names(activation: str, initial: str, activations: Sequence[str] = ACTIVATIONS) -> None:
+    """Raise unless both are names that Keras knows, or objects; `activations` are the names of the former.
 
     Raises:
         ValueError: with the names that Keras knows.
     """
-    for argument, name, names in (("activation", activation, ACTIVATIONS), ("initial", initial, INITIALIZERS)):
+    for argument, name, names in (("activation", activation, activations), ("initial", initial, INITIALIZERS)):
         if isinstance(name, str) and name not in names:
             raise ValueError(f"`{argument}` must be one of {', '.join(names)}. Received: {argument}={name!r}")

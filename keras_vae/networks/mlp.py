@@ -9,10 +9,12 @@ from collections.abc import Iterator, Sequence
 import keras
 
 from keras_vae.arguments import sizes_of
-from keras_vae.networks.initializers import check_names, initializer
+from keras_vae.networks.gated_linear_unit import GatedLinearUnit
+from keras_vae.networks.initializers import ACTIVATIONS, check_names, initializer
 
 __all__ = ["MLP", "mlp_decoder", "mlp_encoder"]
 
+_GATED = "glu"
 _MOMENTUM = 0.9  # of the moving averages of batch normalisation: Keras' 0.99 is slow for small sets
 
 
@@ -24,7 +26,8 @@ class MLP:
 
     Args:
         hidden: Integers, width of each hidden layer of the encoder. (400,).
-        activation: Str, activation of the hidden layers. "relu".
+        activation: Str, activation of the hidden layers. "glu" makes gated layers, h = (A x + a) sigmoid(B x + b), as
+            Tomczak & Welling (2018), "VAE with a VampPrior", have them. "relu".
         initial: Str, initial values of the kernels, see `keras_vae.networks.initializer`. "glorot_uniform".
         batch_norm: Bool, whether each hidden layer is normalised over the batch before its activation. False.
 
@@ -47,7 +50,7 @@ class MLP:
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "hidden", sizes_of("hidden", self.hidden))  # the way of frozen dataclasses
-        check_names(self.activation, self.initial)
+        check_names(self.activation, self.initial, (*ACTIVATIONS, _GATED))
 
     @property
     def widths(self) -> Sequence[int]:
@@ -82,13 +85,16 @@ class MLP:
         )
 
     def _hidden_layers(self, widths: Sequence[int]) -> Iterator[keras.layers.Layer]:
-        for units in widths:
+        gated = self.activation == _GATED
+        for width in widths:
+            units, initial = 2 * width if gated else width, initializer(self.initial)
+            if not self.batch_norm and not gated:
+                yield keras.layers.Dense(units, self.activation, kernel_initializer=initial)
+                continue
+            yield keras.layers.Dense(units, use_bias=not self.batch_norm, kernel_initializer=initial)
             if self.batch_norm:
-                yield keras.layers.Dense(units, use_bias=False, kernel_initializer=initializer(self.initial))
                 yield keras.layers.BatchNormalization(momentum=_MOMENTUM, synchronized=True)  # over all replicas
-                yield keras.layers.Activation(self.activation)
-            else:
-                yield keras.layers.Dense(units, self.activation, kernel_initializer=initializer(self.initial))
+            yield GatedLinearUnit() if gated else keras.layers.Activation(self.activation)
 
 
 def mlp_encoder(

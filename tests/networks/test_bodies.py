@@ -3,6 +3,7 @@ import numpy as np
 import pytest
 
 from keras_vae import networks
+from keras_vae.networks.gated_linear_unit import GatedLinearUnit
 from keras_vae.networks.initializers import ACTIVATIONS, INITIALIZERS
 
 
@@ -141,3 +142,23 @@ def test_every_activation_that_is_listed_keeps_the_shape_and_every_initializer_m
         assert keras.activations.get(activation)(np.ones((2, 3), "float32")).shape == (2, 3)
     for name in INITIALIZERS:
         assert networks.initializer(name)((2, 3)).shape == (2, 3)
+
+
+@pytest.mark.parametrize("batch_norm", [False, True])
+def test_gated_layers_are_products_of_a_linear_layer_and_a_gate(batch_norm):
+    network = networks.MLP((5, 4), activation="glu", batch_norm=batch_norm)
+    encoder, decoder = network.encoder((3,), 2), network.decoder(2, (3,), 1)
+    assert (encoder.output_shape, decoder.output_shape) == ((None, 2), (None, 3))
+    x = np.random.default_rng(0).normal(size=(7, 3)).astype("float32")
+    h = x
+    for layer in encoder.layers[2:]:
+        if isinstance(layer, GatedLinearUnit):
+            linear, gate = np.split(h, 2, axis=1)
+            h = linear / (1 + np.exp(-gate))
+        else:
+            h = np.asarray(layer(h))
+    np.testing.assert_allclose(encoder(x), h, rtol=1e-5, atol=1e-6)
+    assert sum(isinstance(layer, GatedLinearUnit) for layer in encoder.layers) == 2
+    loaded = keras.Sequential.from_config(encoder.get_config())
+    loaded.set_weights(encoder.get_weights())
+    np.testing.assert_array_equal(loaded(x), encoder(x))
