@@ -181,6 +181,11 @@ def test_the_seed_of_a_model_is_a_whole_number(make_vae, seed):
         make_vae(seed=seed)
 
 
+def test_counts_that_are_tensors_are_those_of_python(vae):
+    for estimate in (evaluation.evaluate, evaluation.log_marginal):
+        np.testing.assert_equal(estimate(vae, X, num_samples=tf.constant(3)), estimate(vae, X, num_samples=3))
+
+
 @pytest.mark.parametrize("estimate", [evaluation.log_marginal, evaluation.annealed_log_marginal])
 def test_no_log_marginal_is_estimated_under_a_cross_entropy(estimate):
     vae = kv.VAE.for_images((4, 4, 1), 2, likelihood="soft-bernoulli", hidden=(4,), seed=0)

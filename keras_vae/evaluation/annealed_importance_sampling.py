@@ -9,7 +9,7 @@ import numpy as np
 import tensorflow as tf
 
 from keras_vae import random
-from keras_vae.arguments import check_counts, check_numbers
+from keras_vae.arguments import as_count, check_numbers
 from keras_vae.data.images import as_batches
 from keras_vae.distributions import latents
 from keras_vae.distributions.sets import REAL, UNKNOWN
@@ -76,7 +76,8 @@ def annealed_log_marginal(
         Neal (2001), "Annealed importance sampling", Eq. 4 to 11. Wu et al. (2017), "On the Quantitative
         Analysis of Decoder-Based Generative Models".
     """
-    check_counts(num_chains=num_chains, num_steps=num_steps, num_leapfrog_steps=num_leapfrog_steps)
+    num_chains, num_steps = as_count(num_chains=num_chains), as_count(num_steps=num_steps)
+    num_leapfrog_steps = as_count(num_leapfrog_steps=num_leapfrog_steps)
     check_numbers(step_size=step_size)
     check_normalized(vae)
     for part in tf.nest.flatten(vae.prior_distribution()):

@@ -10,7 +10,7 @@ import tensorflow as tf
 from scipy.special import logsumexp
 
 from keras_vae import random
-from keras_vae.arguments import check_counts
+from keras_vae.arguments import as_count
 from keras_vae.data.images import as_batches
 from keras_vae.distributions import latents
 from keras_vae.distributions.bhattacharyya import bhattacharyya_distances
@@ -90,7 +90,7 @@ def overlap(
     References:
         Bhattacharyya (1943), "On a measure of divergence between two statistical populations".
     """
-    check_counts(num_samples=num_samples, num_pairs=num_pairs)
+    num_samples, num_pairs = as_count(num_samples=num_samples), as_count(num_pairs=num_pairs)
     check_normalized(vae)
     draw = vae.compiled_function(("overlap: draw", num_samples), lambda: _draw(vae, num_samples))
     compare = vae.compiled_function("overlap: compare", lambda: _compare(vae))

@@ -10,7 +10,7 @@ import numpy as np
 import tensorflow as tf
 
 from keras_vae import random
-from keras_vae.arguments import check_counts
+from keras_vae.arguments import as_count
 from keras_vae.data.images import as_batches
 from keras_vae.evaluation.examples import checked_examples
 from keras_vae.objectives import ELBO, bits_per_dim
@@ -117,7 +117,7 @@ def _per_example(
     vae: LatentVariableModel, data: Any, num_samples: int, batch_size: int, seed: Any
 ) -> tuple[np.ndarray, np.ndarray]:
     """Return the log-likelihood and the KL of each example, [N]."""
-    check_counts(num_samples=num_samples)
+    num_samples = as_count(num_samples=num_samples)
     seed = random.as_seed(seed)
     batches = as_batches(data, batch_size, seed, training=False)
     terms_of = vae.compiled_function(("evaluate", num_samples), lambda: _terms_of(vae, num_samples))

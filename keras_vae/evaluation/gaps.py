@@ -10,7 +10,7 @@ import numpy as np
 import tensorflow as tf
 
 from keras_vae import random
-from keras_vae.arguments import check_counts, check_numbers
+from keras_vae.arguments import as_count, check_numbers
 from keras_vae.data.images import as_batches
 from keras_vae.distributions import latents
 from keras_vae.evaluation.elbo import Estimate, estimate
@@ -102,7 +102,7 @@ def inference_gap(
         is the greater of two lower bounds. The weights of two proposals: Veach & Guibas (1995), "Optimally combining
         sampling techniques for Monte Carlo rendering", Sec. 3.2 (balance heuristic).
     """
-    check_counts(num_samples=num_samples, num_steps=num_steps)
+    num_samples, num_steps = as_count(num_samples=num_samples), as_count(num_steps=num_steps)
     check_numbers(learning_rate=learning_rate)
     check_normalized(vae)
     optimize = optimizer_of(vae, _DRAWS_A_STEP, "encoder")

@@ -14,7 +14,7 @@ import tensorflow as tf
 from tensorflow_probability import distributions as tfd
 
 from keras_vae import random
-from keras_vae.arguments import check_counts
+from keras_vae.arguments import as_count
 from keras_vae.data.images import as_batches
 from keras_vae.evaluation.examples import checked_examples, padded
 from keras_vae.protocols import Batch, LatentVariableModel
@@ -64,7 +64,7 @@ def log_importance_weights(
 
     The mean of w over the draws is an unbiased estimate of p(x). Arguments as in `log_marginal`.
     """
-    check_counts(num_samples=num_samples)
+    num_samples = as_count(num_samples=num_samples)
     _check_proposal(proposal)
     noise = random.as_noise(seed, first_row)
     if proposal == "prior":  # of which every example gets draws of its own
@@ -109,7 +109,7 @@ def log_marginal(
         Models", App. E. Burda et al. (2016), "Importance Weighted Autoencoders", Eq. 8.
         Effective sample size: Kong (1992), "A note on importance sampling using standardized weights".
     """
-    check_counts(num_samples=num_samples)
+    num_samples = as_count(num_samples=num_samples)
     _check_proposal(proposal)
     check_normalized(vae)
     samples = min(num_samples, _SAMPLES_AT_ONCE)

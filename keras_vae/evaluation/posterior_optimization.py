@@ -12,7 +12,7 @@ import tensorflow as tf
 from tensorflow_probability import distributions as tfd
 
 from keras_vae import random
-from keras_vae.arguments import check_counts, check_numbers
+from keras_vae.arguments import as_count, check_numbers
 from keras_vae.data.images import as_batches
 from keras_vae.distributions import latents
 from keras_vae.evaluation.examples import checked_examples
@@ -88,7 +88,7 @@ def optimize_posterior(
         "Stochastic variational inference": variational parameters without an encoder. Roeder et al. (2017), "Sticking
         the Landing".
     """
-    check_counts(num_steps=num_steps, num_samples=num_samples)
+    num_steps, num_samples = as_count(num_steps=num_steps), as_count(num_samples=num_samples)
     check_numbers(learning_rate=learning_rate)
     if start not in ("encoder", "zeros"):
         raise ValueError(f"`start` must be encoder or zeros. Received: start={start!r}")

@@ -15,7 +15,16 @@ from keras_vae.data.arrays import as_tensors
 from keras_vae.distributions.sets import NON_NEGATIVE
 from keras_vae.protocols import Batch, as_batch
 
-__all__ = ["as_arrays", "as_one_batch", "check_unused_y", "check_weights", "checked_x", "of_validation", "split_off"]
+__all__ = [
+    "as_arrays",
+    "as_one_batch",
+    "check_no_class_weight",
+    "check_unused_y",
+    "check_weights",
+    "checked_x",
+    "of_validation",
+    "split_off",
+]
 
 
 def as_arrays(x: Any, y: Any, sample_weight: Any) -> Any:
@@ -148,3 +157,9 @@ def checked_x(model: Any, source: BatchedData) -> tf.data.Dataset:
             return tf.identity(x)
 
     return source.epoch(0).enumerate().map(checked)
+
+
+def check_no_class_weight(class_weight: Any) -> None:
+    """Raise if classes have weights: a VAE knows of no classes."""
+    if class_weight is not None:
+        raise ValueError(f"Give each example a `sample_weight`. Received: class_weight={class_weight!r}")

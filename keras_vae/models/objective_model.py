@@ -19,6 +19,7 @@ from keras_vae.models.compiled_functions import CompiledFunctions
 from keras_vae.models.door import (
     as_arrays,
     as_one_batch,
+    check_no_class_weight,
     check_unused_y,
     check_weights,
     checked_x,
@@ -285,8 +286,7 @@ class ObjectiveModel(keras.Model):
             ValueError: if x lies outside the likelihood's support, or a weight is negative or not finite, in whatever
                 batch: no step is taken with it. Or if an argument does not suit the data.
         """
-        if class_weight is not None:
-            raise ValueError(f"Give each example a `sample_weight`. Received: class_weight={class_weight!r}")
+        check_no_class_weight(class_weight)
         batch_size = 32 if batch_size is None else batch_size
         data = as_arrays(x, y, sample_weight)
         if validation_split and validation_data is not None:
@@ -403,8 +403,9 @@ class ObjectiveModel(keras.Model):
         self, x: Any, y: Any = None, sample_weight: Any = None, class_weight: Any = None, return_dict: bool = False
     ) -> Any:
         """Take one step, after the check that `fit` makes; arguments as in `keras.Model.train_on_batch`."""
+        check_no_class_weight(class_weight)
         batch = self._one_checked_batch(x, y, sample_weight)
-        return super().train_on_batch(*batch, class_weight, return_dict)
+        return super().train_on_batch(*batch, return_dict=return_dict)
 
     @one_thread_at_a_time
     def test_on_batch(self, x: Any, y: Any = None, sample_weight: Any = None, return_dict: bool = False) -> Any:

@@ -6,7 +6,7 @@ from typing import Any, ClassVar
 
 import tensorflow as tf
 
-from keras_vae.arguments import check_counts
+from keras_vae.arguments import as_count
 from keras_vae.objectives.estimators import ESTIMATORS
 from keras_vae.objectives.loss_terms import LossTerms
 from keras_vae.protocols import LatentDraws, LatentVariableModel, as_batch
@@ -61,10 +61,9 @@ class Objective:
     units: ClassVar[dict[str, str]] = {}
 
     def __init__(self, num_samples: int = 1, gradient: str = "pathwise"):
-        check_counts(num_samples=num_samples)
         if gradient not in self.gradients:
             raise ValueError(f"`gradient` must be one of {', '.join(self.gradients)}. Received: gradient={gradient!r}")
-        self.num_samples = num_samples
+        self.num_samples = as_count(num_samples=num_samples)
         self.gradient = gradient
 
     def __call__(

@@ -162,13 +162,22 @@ def _as_source(vae: Any, data: Any, batch_size: int, training: bool = True) -> B
     """Return the data as batches, after a check against the likelihood's support."""
     is_source = isinstance(data, Batches | BatchedData)
     source = data if is_source else as_batches(data, batch_size, vae.seed, training)
-    check_source(vae, source)
+    check_source(vae, source, "" if training else "validation_data")
     return source
 
 
-def check_source(vae: Any, source: Batches | BatchedData) -> None:
-    """Raise if the model cannot score what is in memory, or the first batch of a stream; `Steps` checks the others."""
-    vae.check_batch(source.head(), "" if source.in_memory else "the first batch")
+def check_source(vae: Any, source: Batches | BatchedData, argument: str = "") -> None:
+    """Raise if the model cannot score what is in memory, or the first batch of a stream; `Steps` checks the others.
+
+    Args:
+        vae: The model.
+        source: The data.
+        argument: Str, how the error calls the data, where it is not the first argument.
+    """
+    try:
+        vae.check_batch(source.head(), "" if source.in_memory else "the first batch")
+    except ValueError as error:
+        raise ValueError(f"`{argument}`: {error}") if argument else error from None
 
 
 def _steps(vae: Any, source: Batches | BatchedData, step: Callable) -> Steps:

@@ -196,3 +196,23 @@ def test_one_batch_must_hold_examples(vae, method):
 @pytest.mark.parametrize("steps", [None, 2])
 def test_of_no_examples_there_are_no_reconstructions(vae, steps):
     assert vae.predict(X[:0], steps=steps, verbose=0).shape == (0, 3)
+
+
+def test_an_error_of_the_validation_data_says_whose_it_is(make_vae):
+    x = np.zeros([8, 4, 4, 1], "float32")
+    vae = make_vae()
+    vae.compile("sgd", jit_compile=False)
+    with pytest.raises(
+        ValueError, match="^`validation_data`: The Bernoulli likelihood scores .* such as 0.5 in row 0$"
+    ):
+        vae.fit(x, validation_data=(x + 0.5,), verbose=0)
+    stream = tf.data.Dataset.from_tensors(x + 0.5)
+    with pytest.raises(ValueError, match="^`validation_data`: In the first batch: "):
+        vae.fit(x, validation_data=stream, verbose=0)
+
+
+def test_classes_have_no_weights(make_vae):
+    vae = make_vae()
+    vae.compile("sgd", jit_compile=False)
+    with pytest.raises(ValueError, match="Give each example a `sample_weight`. Received: class_weight"):
+        vae.train_on_batch(np.zeros([8, 4, 4, 1], "float32"), class_weight={0: 1.0})
