@@ -11,6 +11,7 @@ from keras_vae.evaluation.decomposition import Decomposition, decompose
 from keras_vae.evaluation.diagnosis import Diagnosis, Finding, PriorFit, diagnose, prior_fit
 from keras_vae.evaluation.elbo import Estimate, elbo_gain, estimate, evaluate
 from keras_vae.evaluation.importance_sampling import LogMarginal, log_importance_weights, log_marginal
+from keras_vae.evaluation.sample_measures import PrecisionRecall, frechet_distance, precision_recall
 from keras_vae.evaluation.two_sample import AUC, MMD, classifier_test, mmd_test
 
 __all__ = [
@@ -22,6 +23,7 @@ __all__ = [
     "Estimate",
     "Finding",
     "LogMarginal",
+    "PrecisionRecall",
     "PriorFit",
     "annealed_log_marginal",
     "classifier_test",
@@ -30,9 +32,11 @@ __all__ = [
     "elbo_gain",
     "estimate",
     "evaluate",
+    "frechet_distance",
     "log_importance_weights",
     "log_marginal",
     "mmd_test",
+    "precision_recall",
     "prior_fit",
 ]
 
