@@ -10,7 +10,9 @@ from keras_vae.evaluation.annealed_importance_sampling import AnnealedLogMargina
 from keras_vae.evaluation.decomposition import Decomposition, decompose
 from keras_vae.evaluation.diagnosis import Diagnosis, Finding, PriorFit, diagnose, prior_fit
 from keras_vae.evaluation.elbo import Estimate, elbo_gain, estimate, evaluate
+from keras_vae.evaluation.features import FeatureClassifier, train_features
 from keras_vae.evaluation.importance_sampling import LogMarginal, log_importance_weights, log_marginal
+from keras_vae.evaluation.quality import SampleMeasures, SampleQuality, sample_quality
 from keras_vae.evaluation.sample_measures import PrecisionRecall, frechet_distance, precision_recall
 from keras_vae.evaluation.two_sample import AUC, MMD, classifier_test, mmd_test
 
@@ -21,10 +23,13 @@ __all__ = [
     "Decomposition",
     "Diagnosis",
     "Estimate",
+    "FeatureClassifier",
     "Finding",
     "LogMarginal",
     "PrecisionRecall",
     "PriorFit",
+    "SampleMeasures",
+    "SampleQuality",
     "annealed_log_marginal",
     "classifier_test",
     "decompose",
@@ -38,6 +43,8 @@ __all__ = [
     "mmd_test",
     "precision_recall",
     "prior_fit",
+    "sample_quality",
+    "train_features",
 ]
 
 
