@@ -12,9 +12,12 @@ from keras_vae.evaluation.confusion import Overlap, overlap
 from keras_vae.evaluation.decomposition import Decomposition, decompose
 from keras_vae.evaluation.diagnosis import Diagnosis, Finding, PriorFit, diagnose, prior_fit
 from keras_vae.evaluation.elbo import Estimate, elbo_gain, estimate, evaluate
+from keras_vae.evaluation.features import FeatureClassifier, train_features
 from keras_vae.evaluation.gaps import InferenceGap, inference_gap
 from keras_vae.evaluation.importance_sampling import LogMarginal, log_importance_weights, log_marginal
 from keras_vae.evaluation.posterior_optimization import OptimizedPosterior, optimize_posterior
+from keras_vae.evaluation.quality import SampleMeasures, SampleQuality, sample_quality
+from keras_vae.evaluation.sample_measures import PrecisionRecall, frechet_distance, precision_recall
 from keras_vae.evaluation.two_sample import AUC, MMD, classifier_test, mmd_test
 
 __all__ = [
@@ -24,13 +27,17 @@ __all__ = [
     "Decomposition",
     "Diagnosis",
     "Estimate",
+    "FeatureClassifier",
     "Finding",
     "InferenceGap",
     "LogMarginal",
     "OptimizedPosterior",
     "Overlap",
+    "PrecisionRecall",
     "PriorDraws",
     "PriorFit",
+    "SampleMeasures",
+    "SampleQuality",
     "annealed_log_marginal",
     "classifier_test",
     "decompose",
@@ -38,14 +45,18 @@ __all__ = [
     "elbo_gain",
     "estimate",
     "evaluate",
+    "frechet_distance",
     "inference_gap",
     "log_importance_weights",
     "log_marginal",
     "mmd_test",
     "optimize_posterior",
     "overlap",
+    "precision_recall",
     "prior_draws",
     "prior_fit",
+    "sample_quality",
+    "train_features",
 ]
 
 

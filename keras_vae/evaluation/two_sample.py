@@ -14,8 +14,7 @@ from sklearn.exceptions import ConvergenceWarning
 from sklearn.metrics.pairwise import euclidean_distances
 from sklearn.pipeline import make_pipeline
 
-from keras_vae import random
-from keras_vae.random import Stream
+from keras_vae.evaluation.point_sets import checked_sets, generator
 
 __all__ = ["AUC", "MMD", "auc", "classifier_test", "mmd_test"]
 
@@ -60,7 +59,8 @@ def classifier_test(first: np.ndarray, second: np.ndarray, seed: Any = 0) -> AUC
         seed: Of the halves and of the classifier.
 
     Raises:
-        ValueError: if a set has less than 4 points, or the two differ in the number of dimensions.
+        ValueError: if a set has less than 4 points or one that is not finite, or the two differ in the number of
+            dimensions.
 
     Example:
 
@@ -74,8 +74,8 @@ def classifier_test(first: np.ndarray, second: np.ndarray, seed: Any = 0) -> AUC
         Lopez-Paz & Oquab (2017), "Revisiting classifier two-sample tests". Hyvarinen (1999), "Fast and robust
         fixed-point algorithms for independent component analysis".
     """
-    rng = _generator(seed)
-    sets = [rng.permutation(points) for points in _checked(first, second)]
+    rng = generator(seed)
+    sets = [rng.permutation(points) for points in checked_sets(first=first, second=second)]
     train = [points[: len(points) // 2] for points in sets]
     test = [points[len(points) // 2 :] for points in sets]
     dimensions = train[0].shape[1]
@@ -143,7 +143,8 @@ def mmd_test(first: np.ndarray, second: np.ndarray, seed: Any = 0) -> MMD:
         seed: Of the points that are used and of the permutations.
 
     Raises:
-        ValueError: if a set has less than 4 points, or the two differ in the number of dimensions.
+        ValueError: if a set has less than 4 points or one that is not finite, or the two differ in the number of
+            dimensions.
 
     Example:
 
@@ -154,8 +155,8 @@ def mmd_test(first: np.ndarray, second: np.ndarray, seed: Any = 0) -> MMD:
     References:
         Gretton et al. (2012), "A kernel two-sample test", Eq. 3 and Sec. 5.
     """
-    rng = _generator(seed)
-    some = [rng.permutation(points)[:_KERNEL_POINTS] for points in _checked(first, second)]
+    rng = generator(seed)
+    some = [rng.permutation(points)[:_KERNEL_POINTS] for points in checked_sets(first=first, second=second)]
     squared = euclidean_distances(np.concatenate(some), squared=True)
     width = np.median(squared[~np.eye(len(squared), dtype=bool)])
     kernel = np.exp(-squared / (2 * max(width, np.finfo(float).tiny)))
@@ -174,17 +175,3 @@ def _squared_mmd(kernel: np.ndarray, is_first: np.ndarray) -> np.ndarray:
     within_first, within_second = (is_first * to_first).sum(0), ((1 - is_first) * to_second).sum(0)
     between = (is_first * to_second).sum(0)
     return within_first / (n * (n - 1)) + within_second / (m * (m - 1)) - 2 * between / (n * m)
-
-
-def _checked(first: np.ndarray, second: np.ndarray) -> list[np.ndarray]:
-    sets = [np.asarray(points, np.float64) for points in (first, second)]
-    if any(points.ndim != 2 or len(points) < 4 for points in sets) or sets[0].shape[1] != sets[1].shape[1]:
-        raise ValueError(
-            "Two sets of 4 points or more, [N, D] and [M, D], are compared. "
-            f"Received: first.shape={sets[0].shape}, second.shape={sets[1].shape}"
-        )
-    return sets
-
-
-def _generator(seed: Any) -> np.random.Generator:
-    return np.random.default_rng(random.as_noise(seed).of(Stream.CHOICES).seed.numpy().view(np.uint32).tolist())

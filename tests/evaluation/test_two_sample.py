@@ -85,3 +85,5 @@ def test_sets_that_cannot_be_compared_are_refused(test):
         test(np.zeros((3, 2)), np.zeros((9, 2)))
     with pytest.raises(ValueError, match=r"second.shape=\(9, 3\)"):
         test(np.zeros((9, 2)), np.zeros((9, 3)))
+    with pytest.raises(ValueError, match="`second` must be finite.* Received: second with 1 entries .* in row 4$"):
+        test(np.zeros((9, 2)), np.where(np.arange(18).reshape(9, 2) == 9, np.nan, 0))
