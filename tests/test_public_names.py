@@ -95,9 +95,11 @@ def test_a_modules_public_classes_and_functions_are_those_of_its_all(name):
 
 
 def test_the_parts_of_the_package_are_reached_from_the_top():
-    for name in set(keras_vae.__all__) - {"VAE"}:
+    of_models = {"VAE", "fit_prior"}
+    for name in set(keras_vae.__all__) - of_models:
         assert getattr(keras_vae, name) is importlib.import_module(f"keras_vae.{name}")
-    assert inspect.isclass(keras_vae.VAE)
+    for name in of_models:
+        assert getattr(keras_vae, name) is getattr(keras_vae.models, name)
 
 
 def run(code, **environment):
