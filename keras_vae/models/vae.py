@@ -17,6 +17,7 @@ from keras_vae.data.arrays import as_tensor
 from keras_vae.distributions import latents
 from keras_vae.distributions.batch_reshape import BatchReshape
 from keras_vae.distributions.entries import weighted_log_prob
+from keras_vae.distributions.estimated_density import scored_with
 from keras_vae.distributions.support import family_name, is_normalized, support_of
 from keras_vae.evaluation.importance_sampling import log_marginal
 from keras_vae.layers import KLDivergenceAddLoss, KLDivergenceRegularizer, as_distribution
@@ -357,7 +358,8 @@ class VAE(ObjectiveModel):
             training: Passed to the networks.
         """
         estimator = estimator or Estimator()
-        q_z, p_z = self.encode(batch.x, training=training), self.prior_distribution()
+        q_z = self.encode(batch.x, training=training)
+        p_z = scored_with(self.prior_distribution(), noise.of(Stream.PRIOR), training)
         z = estimator.sample(q_z, num_samples, noise.of(Stream.POSTERIOR))
         weights = {} if batch.entry_weight is None else {"entry_weight": batch.entry_weight}
         return LatentDraws(

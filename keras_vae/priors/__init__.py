@@ -2,8 +2,9 @@
 
 from keras_vae.priors.mixture_of_normals import MixtureOfNormals
 from keras_vae.priors.prior import Prior
+from keras_vae.priors.second_stage import SecondStage
 from keras_vae.priors.standard_normal import StandardNormal
 from keras_vae.priors.table import PRIORS, get
 from keras_vae.priors.vamp_prior import VampPrior
 
-__all__ = ["PRIORS", "MixtureOfNormals", "Prior", "StandardNormal", "VampPrior", "get"]
+__all__ = ["PRIORS", "MixtureOfNormals", "Prior", "SecondStage", "StandardNormal", "VampPrior", "get"]
