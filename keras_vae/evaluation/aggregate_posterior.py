@@ -14,6 +14,7 @@ from keras_vae import random
 from keras_vae.data import Batches
 from keras_vae.data.images import as_batches
 from keras_vae.distributions import latents
+from keras_vae.distributions.estimated_density import scored_with
 from keras_vae.evaluation.examples import checked_examples
 from keras_vae.evaluation.progress import progress
 from keras_vae.protocols import LatentVariableModel, as_batch
@@ -62,8 +63,9 @@ def prior_draws(
     seed = random.as_seed(seed)
     batches = as_batches(data, batch_size, seed, training=False)
     num_examples = sum(len(x) for _, x in checked_examples(vae, batches, "examples"))
-    p_z = vae.prior_distribution()
-    z = draws_of(p_z, num_samples, random.as_noise(seed).of(Stream.PRIOR))
+    p_z, noise = vae.prior_distribution(), random.as_noise(seed)
+    z = draws_of(p_z, num_samples, noise.of(Stream.PRIOR))
+    p_z = scored_with(p_z, noise.of(Stream.EVALUATION))
     log_q = [logsumexp(log_densities, axis=1) for _, log_densities in posterior_densities(vae, batches, z)]
     log_ratio = np.concatenate(log_q) - math.log(num_examples) - latents.log_prob(p_z, z).numpy()
     order = np.argsort(log_ratio, kind="stable")

@@ -12,6 +12,7 @@ from keras_vae import random
 from keras_vae.arguments import as_count, check_numbers
 from keras_vae.data.images import as_batches
 from keras_vae.distributions import latents
+from keras_vae.distributions.estimated_density import has_density
 from keras_vae.distributions.sets import REAL, UNKNOWN
 from keras_vae.distributions.support import family_name, support_of
 from keras_vae.evaluation.examples import checked_examples, padded
@@ -70,7 +71,8 @@ def annealed_log_marginal(
 
     Raises:
         ValueError: if a number is not positive, if the data lies outside the likelihood's support, if z is discrete or
-            bounded, or if the likelihood is a cross-entropy of grey targets, for which there is no log p(x).
+            bounded, if the density of the prior is estimated, or if the likelihood is a cross-entropy of grey targets,
+            for which there is no log p(x).
 
     References:
         Neal (2001), "Annealed importance sampling", Eq. 4 to 11. Wu et al. (2017), "On the Quantitative
@@ -80,6 +82,11 @@ def annealed_log_marginal(
     num_leapfrog_steps = as_count(num_leapfrog_steps=num_leapfrog_steps)
     check_numbers(step_size=step_size)
     check_normalized(vae)
+    if not has_density(vae.prior_distribution()):
+        raise ValueError(
+            "Annealing needs the density p(z), of which a second stage has estimates only: use `log_marginal`. "
+            f"Received: vae={vae.name!r}"
+        )
     for part in tf.nest.flatten(vae.prior_distribution()):
         support = support_of(part)
         if support not in (REAL, UNKNOWN):

@@ -13,6 +13,7 @@ from scipy.special import logsumexp
 from keras_vae import random
 from keras_vae.data.images import as_batches
 from keras_vae.distributions import latents
+from keras_vae.distributions.estimated_density import has_density
 from keras_vae.evaluation.aggregate_posterior import posterior_densities
 from keras_vae.evaluation.elbo import Estimate, estimate
 from keras_vae.evaluation.examples import checked_examples
@@ -35,7 +36,8 @@ class Decomposition(NamedTuple):
         mutual_information_lower: Lower bound of I(x; z) under q(z|x) and the data. It cannot exceed log N.
         mutual_information_upper: Upper bound of I(x; z).
         marginal_kl_lower: Lower bound of KL(q(z), p(z)), of the aggregate posterior q(z) = E_x q(z|x). Above 0, the
-            prior draws z that no x has (holes), or misses some that x have.
+            prior draws z that no x has (holes), or misses some that x have. It is 0, which is always true, where
+            log p(z) is a lower bound itself (`keras_vae.priors.SecondStage`).
         marginal_kl_upper: Upper bound of KL(q(z), p(z)).
         variance_of_means: [D], of the posterior's means over the data set: a dimension with less than 0.01 is
             inactive.
@@ -122,12 +124,13 @@ def decompose(vae: LatentVariableModel, data: Any, batch_size: int = 500, seed: 
         with np.errstate(invalid="ignore"):  # an infinite bound has no error
             return Estimate(float(values.mean()), estimate(values + sign * share).standard_error)
 
+    is_exact = has_density(vae.prior_distribution())
     log_q, log_p = values["log_q"].astype(np.float64), values["log_p"].astype(np.float64)
     return Decomposition(
         reconstruction_loss=estimate(-values["log_likelihood"].astype(np.float64)),
         mutual_information_lower=bound(log_q - with_own, shares[0], -1),
         mutual_information_upper=bound(log_q - without_own, shares[1], -1),
-        marginal_kl_lower=bound(without_own - log_p, shares[1], +1),
+        marginal_kl_lower=bound(without_own - log_p, shares[1], +1) if is_exact else Estimate(0.0, 0.0),
         marginal_kl_upper=bound(with_own - log_p, shares[0], +1),
         variance_of_means=values["mean"].astype(np.float64).var(axis=0),
         kl_per_dimension=values["kl"].astype(np.float64).mean(axis=0),

@@ -201,18 +201,22 @@ class ObjectiveModel(keras.Model):
     @property
     def metric_units(self) -> dict[str, str]:
         """The metrics by name, in the order they are shown, with their units."""
+        return self._units_of_means()
+
+    def _units_of_means(self) -> dict[str, str]:
         return metric_units(self.objective, not self.built or self.is_normalized)
 
     @property
     def metrics(self) -> list[keras.metrics.Metric]:
         internal = [*self._means.values(), self._rows_evaluated, getattr(self, "_loss_tracker", None)]
         others = [metric for metric in super().metrics if not any(metric is one for one in internal)]
-        if unknown := set(self.metric_units) - set(self._means):
+        names = self._units_of_means()
+        if unknown := set(names) - set(self._means):
             raise ValueError(
                 "The objective has metrics that the model was not made with: pass it to the constructor. "
                 f"Received: objective={type(self.objective).__name__} with {sorted(unknown)}"
             )
-        return [self._means[name] for name in self.metric_units] + others
+        return [self._means[name] for name in names] + others
 
     def reset_metrics(self) -> None:
         super().reset_metrics()

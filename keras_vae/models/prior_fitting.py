@@ -21,7 +21,8 @@ def fit_prior(vae: VAE, x: Any, prior: str | Prior = "mixture", optimizer: Any =
     Args:
         vae: A trained model. It keeps its prior.
         x: Data, in any of the forms that `vae.fit` takes.
-        prior: Str, a key of `keras_vae.priors.PRIORS`, or a `keras_vae.priors.Prior`. "mixture".
+        prior: Str, a key of `keras_vae.priors.PRIORS`, or a `keras_vae.priors.Prior`. "mixture". With
+            `keras_vae.priors.SecondStage(second)` this is the second training of the two-stage VAE.
         optimizer: Str or object, as of `keras.Model.compile`. "adam".
         **kwargs: Arguments of `vae.fit`, such as `epochs`, `batch_size`, `validation_data`, `callbacks`, `verbose`.
 

@@ -17,11 +17,13 @@ from keras_vae.data.arrays import as_tensor
 from keras_vae.distributions import latents
 from keras_vae.distributions.batch_reshape import BatchReshape
 from keras_vae.distributions.entries import weighted_log_prob
+from keras_vae.distributions.estimated_density import scored_with
 from keras_vae.distributions.support import family_name, is_normalized, support_of
 from keras_vae.evaluation.importance_sampling import log_marginal
 from keras_vae.layers import KLDivergenceAddLoss, KLDivergenceRegularizer, as_distribution
 from keras_vae.likelihoods import Likelihood
 from keras_vae.models.assembly import image_decoder, image_encoder, make_decoder, make_encoder
+from keras_vae.models.gamma import Gamma
 from keras_vae.models.objective_model import ObjectiveModel
 from keras_vae.networks import Network
 from keras_vae.objectives import ELBO
@@ -47,7 +49,7 @@ class VAE(ObjectiveModel):
     loss. The metrics `loss`, `reconstruction_loss`, `kl` and `elbo` are in nats per example (event dimensions
     summed), `bits_per_dim` is -elbo / (log(2) * prod(event_shape)), and log2(K) more of dequantised levels. Where grey
     targets are scored by a cross-entropy (`keras_vae.layers.IndependentSoftBernoulli`) they are `loss`, `cross_entropy`
-    and `kl`.
+    and `kl`. A Gaussian likelihood with one learned scale ("gaussian-shared") adds `gamma`, that scale in units of x.
 
     Noise is a function of (seed, optimizer step, row of the batch): runs repeat exactly, however many
     replicas share a batch. Evaluation noise is a function of (seed, row of the data set).
@@ -255,7 +257,13 @@ class VAE(ObjectiveModel):
         self.support, self._family = support_of(p_x), family_name(p_x)
         self.is_normalized = is_normalized(p_x)
         self.latent_dim = sum(p.event_shape.num_elements() for p in tf.nest.flatten(p_z))
+        self._gamma = Gamma.of(self.decoder)
         self.built = True
+
+    @property
+    def metric_units(self) -> dict[str, str]:
+        gamma = getattr(self, "_gamma", None)  # found when the model is built
+        return super().metric_units | ({} if gamma is None else {gamma.name: gamma.unit})
 
     def with_prior(self, prior: Prior) -> VAE:
         """Return a new model with another prior, which shares encoder, decoder and objective with this one.
@@ -350,7 +358,8 @@ class VAE(ObjectiveModel):
             training: Passed to the networks.
         """
         estimator = estimator or Estimator()
-        q_z, p_z = self.encode(batch.x, training=training), self.prior_distribution()
+        q_z = self.encode(batch.x, training=training)
+        p_z = scored_with(self.prior_distribution(), noise.of(Stream.PRIOR), training)
         z = estimator.sample(q_z, num_samples, noise.of(Stream.POSTERIOR))
         weights = {} if batch.entry_weight is None else {"entry_weight": batch.entry_weight}
         return LatentDraws(

@@ -4,6 +4,7 @@ from keras_vae.priors.autoregressive import Autoregressive
 from keras_vae.priors.flow import MAF, RealNVP
 from keras_vae.priors.mixture_of_normals import MixtureOfNormals
 from keras_vae.priors.prior import Prior
+from keras_vae.priors.second_stage import SecondStage
 from keras_vae.priors.standard_normal import StandardNormal
 from keras_vae.priors.table import PRIORS, get
 from keras_vae.priors.vamp_prior import VampPrior
@@ -15,6 +16,7 @@ __all__ = [
     "MixtureOfNormals",
     "Prior",
     "RealNVP",
+    "SecondStage",
     "StandardNormal",
     "VampPrior",
     "get",

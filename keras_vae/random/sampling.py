@@ -13,6 +13,7 @@ import tensorflow_probability as tfp
 from tensorflow_probability import distributions as tfd
 
 from keras_vae.distributions import Autoregressive, QuantizedLogistic, wrappers
+from keras_vae.distributions.estimated_density import EstimatedDensity
 from keras_vae.random.counts import negative_binomial_quantile, poisson_quantile
 from keras_vae.random.noise import normal, uniform
 from keras_vae.random.streams import Noise, Stream, as_noise
@@ -90,6 +91,11 @@ def _sizes(static: tf.TensorShape, dynamic: Callable[[], tf.Tensor]) -> list[Any
 @functools.singledispatch
 def _draw(distribution: tfd.Distribution, noise: _NoiseOfDraws) -> tf.Tensor:
     return distribution.sample(noise.num_samples, seed=noise.noise.of(Stream.ROWS, noise.noise.first_row).seed)
+
+
+@_draw.register
+def _(distribution: EstimatedDensity, noise: _NoiseOfDraws) -> tf.Tensor:
+    return distribution.draw(noise.num_samples, noise.noise)
 
 
 @_draw.register(wrappers.Independent)

@@ -69,7 +69,8 @@ class ProgressBar(keras.callbacks.Callback):
             self._bar.close()
 
     def _show(self, logs: Any) -> None:
-        self._shown |= {name: f"{logs[name]:.2f}" for name in self._names if name in (logs or {})}
+        values = {name: logs[name] for name in self._names if name in (logs or {})}
+        self._shown |= {name: f"{value:.{2 if abs(value) >= 0.1 else 4}f}" for name, value in values.items()}
         self._bar.set_postfix(self._shown, refresh=False)
 
 

@@ -18,7 +18,7 @@ import tensorflow as tf
 from tensorflow_probability import bijectors as tfb
 from tensorflow_probability import distributions as tfd
 
-from keras_vae import layers, losses, models, priors, random
+from keras_vae import VAE, layers, losses, models, priors, random
 from keras_vae.distributions import latents
 from tests.contracts import functions
 
@@ -486,6 +486,7 @@ def lent(prior: priors.Prior) -> priors.Prior:
 # Priors over z [3], made with other arguments than their defaults; and one from outside of the package.
 PRIORS: dict[str, Callable[[], priors.Prior]] = {
     "MixtureOfNormals": lambda: priors.MixtureOfNormals(3, num_components=4),
+    "SecondStage": lambda: priors.SecondStage(VAE.for_vectors((3,), 2, "gaussian-shared", hidden=(4,), seed=0)),
     "StandardNormal": lambda: priors.StandardNormal(3),
     "VampPrior": lambda: lent(priors.VampPrior(num_components=4)),
     "MAF": lambda: priors.MAF(3, num_flows=2, hidden_units=(4,), activation="tanh"),

@@ -10,6 +10,7 @@ import tensorflow as tf
 from tensorflow_probability import distributions as tfd
 
 import keras_vae as kv
+from keras_vae.distributions.estimated_density import scored_with
 from tests.contracts import cases
 
 EPS = np.finfo("float32").eps
@@ -33,9 +34,20 @@ def vae_of(name):
     return vae
 
 
+def scored(prior):
+    """Return p(z), with noise where its density is estimated."""
+    return scored_with(prior(), kv.random.as_noise(5))
+
+
+def plain(config):
+    """Return a configuration as JSON has it, without the numbers by which Keras finds shared objects."""
+    without_numbers = lambda part: {key: value for key, value in part.items() if key != "shared_object_id"}  # noqa: E731
+    return json.loads(json.dumps(config), object_hook=without_numbers)
+
+
 def moved(prior):
     """Return the prior after a step of each of its weights, so that they differ from where they start."""
-    for number, variable in enumerate(prior.weights, 1):
+    for number, variable in enumerate((w for w in prior.weights if w.dtype.startswith("float")), 1):
         variable.assign_add(0.1 * number * tf.ones_like(variable))
     return prior
 
@@ -49,7 +61,7 @@ def test_it_has_no_batch_and_the_latent_event(name):
 
 @every_prior
 def test_its_draws_have_a_finite_density_and_do_not_depend_on_their_number(name):
-    p_z = MAKE[name]()()
+    p_z = scored(MAKE[name]())
     z = kv.random.sample(p_z, 10, seed=0)
     assert z.shape == [10, 3]
     assert np.all(np.isfinite(p_z.log_prob(z)))
@@ -69,7 +81,7 @@ def test_its_densities_are_float32_under_mixed_precision_also_inside_a_model(nam
             self.prior = MAKE[name]()
 
         def call(self, x):
-            p_z = self.prior()
+            p_z = scored(self.prior)
             dtypes.extend([p_z.dtype, p_z.log_prob(Z).dtype, kv.random.sample(p_z, 2, seed=0).dtype])
             return x
 
@@ -84,9 +96,9 @@ def test_a_prior_made_of_its_config_has_the_same_config_and_with_its_weights_the
     prior = MAKE[name]()
     config = {**prior.get_config(), "name": "other", "trainable": False}
     twin = type(prior).from_config(config)
-    assert json.loads(json.dumps(twin.get_config())) == json.loads(json.dumps(config))
+    assert plain(twin.get_config()) == plain(config)
     cases.lent(twin).set_weights(prior.get_weights())
-    np.testing.assert_array_equal(twin().log_prob(Z), prior().log_prob(Z))
+    np.testing.assert_array_equal(scored(twin).log_prob(Z), scored(prior).log_prob(Z))
 
 
 @every_prior
@@ -116,7 +128,7 @@ def test_it_comes_back_from_a_keras_file_in_safe_mode_with_its_weights(name, tmp
     vae.save(tmp_path / "vae.keras")
     loaded = keras.saving.load_model(tmp_path / "vae.keras", safe_mode=True)
     assert type(loaded.prior) is type(vae.prior)
-    np.testing.assert_array_equal(loaded.prior().log_prob(Z), vae.prior().log_prob(Z))
+    np.testing.assert_array_equal(scored(loaded.prior).log_prob(Z), scored(vae.prior).log_prob(Z))
     np.testing.assert_array_equal(loaded.sample(3, seed=0), vae.sample(3, seed=0))
 
 
@@ -127,7 +139,7 @@ def test_densities_and_draws_are_the_same_in_a_graph_and_with_xla(name, jit_comp
 
     def numbers(z):
         with tf.GradientTape() as tape:
-            p_z = prior()
+            p_z = scored(prior)
             log_prob = p_z.log_prob(z)
         gradients = tape.gradient(log_prob, [variable.value for variable in prior.trainable_variables])
         return log_prob, kv.random.sample(p_z, 5, seed=3), *gradients

@@ -102,3 +102,15 @@ def test_progress_bar_shows_steps_and_metrics_on_a_terminal_only(make_vae, binar
     text = screen.getvalue()
     for part in ("Epoch 2/2", "6/6", "elbo=-", "val_loss="):
         assert (part in text) == shown
+
+
+def test_progress_bar_shows_small_numbers_with_more_digits(make_vae, monkeypatch):
+    monkeypatch.setattr(sys, "stderr", screen := Terminal())
+    bar = kv.training.ProgressBar(metrics=("loss", "gamma"))
+    bar.set_model(make_vae())
+    bar.set_params({"steps": 1, "epochs": 1})
+    bar.on_train_begin()
+    bar.on_epoch_begin(0)
+    bar.on_train_batch_end(0, {"loss": 103.456, "gamma": 0.01234})
+    bar.on_train_end()
+    assert "loss=103.46, gamma=0.0123" in screen.getvalue()

@@ -78,8 +78,12 @@ class IndependentNormal(IndependentLayer):
             check_numbers(scale=scale)
 
     def distribution(self, inputs: tf.Tensor) -> tfd.Distribution:
-        scale = positive(tf.convert_to_tensor(self.raw_scale)) if isinstance(self.scale, str) else self.scale
+        scale = self.learned_scale() if isinstance(self.scale, str) else self.scale
         return self.new(inputs, self.event_shape, self.validate_args, scale=scale)
+
+    def learned_scale(self) -> tf.Tensor:
+        """Return the present value of a learned scale, in the units of x: [] if shared, else [*event_shape]."""
+        return positive(tf.convert_to_tensor(self.raw_scale))
 
     @staticmethod
     def new(
