@@ -18,7 +18,7 @@ import tensorflow as tf
 from tensorflow_probability import bijectors as tfb
 from tensorflow_probability import distributions as tfd
 
-from keras_vae import VAE, layers, losses, models, priors, random
+from keras_vae import VAE, layers, losses, priors, random
 from keras_vae.distributions import latents
 from tests.contracts import functions
 
@@ -547,7 +547,7 @@ def inputs_of(name: str, batch_size: int = 3) -> np.ndarray:
 def model_of(name: str, variant: bool = False) -> keras.Model:
     """Return a functional model that has the case's layer, with reproducible samples; a VAE that has the prior."""
     if name in PRIORS:
-        return models.VAE.for_vectors((4,), 3, prior=PRIORS[name](), hidden=(5,), seed=0)
+        return VAE.for_vectors((4,), 3, prior=PRIORS[name](), hidden=(5,), seed=0)
     x = keras.Input(inputs_of(name).shape[1:])
     return keras.Model(x, output_of(name, x, variant))
 

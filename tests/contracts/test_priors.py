@@ -163,7 +163,7 @@ def test_the_parts_of_the_elbo_add_up_to_less_than_log_p_of_x(name):
 def test_two_replicas_have_its_density_and_gradients(name, strategy):
     def numbers(prior):
         with tf.GradientTape() as tape:
-            log_prob = prior().log_prob(tf.constant(Z))
+            log_prob = scored(prior).log_prob(tf.constant(Z))
         return log_prob, *tape.gradient(log_prob, [variable.value for variable in prior.trainable_variables])
 
     with strategy.scope():
