@@ -104,5 +104,5 @@ def test_each_remedy_of_a_hole_is_scored_beside_the_plain_model(tmp_path, capsys
     for name, score in scores.items():
         assert score["KL at least"] <= score["KL at most"], name
         assert score["verdict"] in ("hole", "none", "cannot tell")
-    assert (tmp_path / "flow_holes.png").is_file()
+    assert (tmp_path / "MAF_holes.png").is_file()
     assert "VampPrior from the start" in capsys.readouterr().out
