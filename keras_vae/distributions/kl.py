@@ -40,6 +40,9 @@ def kl_divergence(q_z: tfd.Distribution, p_z: tfd.Distribution, z: tf.Tensor) ->
 def monte_carlo_kl(q_z: tfd.Distribution, p_z: tfd.Distribution, z: tf.Tensor, axis: Any = 0) -> tf.Tensor:
     """Return mean_s log q(z_s) - log p(z_s), unbiased for KL(q, p) in nats; arguments as in `kl_divergence`.
 
+    Of a normal q and its reparameterised draws z = loc + scale eps, the gradient of log q(z) is minus the entropy's,
+    whatever eps is: only the value has the noise of log q(z), and the gradient that of log p(z) alone.
+
     `axis` says which axes of the log-ratio number the draws: one, several, or None for all.
     """
     return tf.reduce_mean(q_z.log_prob(z) - p_z.log_prob(z), axis=axis)

@@ -8,7 +8,7 @@ import tensorflow as tf
 from tensorflow_probability import distributions as tfd
 
 from keras_vae import random
-from keras_vae.objectives import has_closed_form_kl, kl_divergence, monte_carlo_kl
+from keras_vae.objectives import entropy_kl, has_closed_form_kl, kl_divergence, monte_carlo_kl
 from tests.reference import kl_normal
 
 NUM_SAMPLES = 20_000
@@ -97,3 +97,23 @@ def test_the_closed_form_of_a_batch_is_the_textbook_formula_of_each_example():
     q_z, p_z = tfd.MultivariateNormalDiag(loc, scale), tfd.MultivariateNormalDiag(np.zeros(3), np.ones(3))
     expected = [kl_normal(loc[i], np.diag(scale[i] ** 2), np.zeros(3), np.eye(3)) for i in range(4)]
     np.testing.assert_allclose(kl_divergence(q_z, p_z, z=None), expected, rtol=1e-12)
+
+
+@pytest.mark.parametrize("family", ["diagonal", "full covariance"])
+def test_the_gradient_of_a_sampled_kl_of_a_normal_posterior_is_that_with_the_entropy_in_closed_form(family):
+    """Only log p(z) makes it vary: of a prior without a closed form, such as a mixture."""
+    mixture = tfd.MixtureSameFamily(
+        tfd.Categorical(logits=tf.zeros(2, tf.float64)),
+        tfd.MultivariateNormalDiag(tf.constant([[-1.0, 0.0], [1.0, 0.5]], tf.float64), tf.ones(2, tf.float64)),
+    )
+    loc, factor = (tf.Variable(part[:1]) for part in loc_and_factors(2))
+    gradients = []
+    for estimate in (monte_carlo_kl, entropy_kl):
+        with tf.GradientTape() as tape:
+            scale = factor if family == "full covariance" else tf.linalg.diag_part(factor)
+            made = tfd.MultivariateNormalTriL if family == "full covariance" else tfd.MultivariateNormalDiag
+            q_z = made(loc, scale)
+            kl = estimate(q_z, mixture, random.sample(q_z, 3, seed=0))
+        gradients.append([tf.convert_to_tensor(part) for part in tape.gradient(kl, [loc, factor])])
+    for actual, expected in zip(*gradients, strict=True):
+        np.testing.assert_allclose(actual, expected, rtol=1e-10, atol=1e-12)
