@@ -86,6 +86,20 @@ def as_batch(data: Any) -> Batch:
     return batch._replace(x=batch.x["image"], y=batch.x.get("label") if batch.y is None else batch.y)
 
 
+class _computed_once(functools.cached_property):
+    """A cached property without the lock of Python 3.11.
+
+    A prior may run networks, in which replicas wait for each other: one that waits for a lock would never come.
+    """
+
+    def __get__(self, instance: Any, owner: Any = None) -> Any:
+        if instance is None:
+            return self
+        if self.attrname not in vars(instance):
+            vars(instance)[self.attrname] = self.func(instance)
+        return vars(instance)[self.attrname]
+
+
 @dataclasses.dataclass(frozen=True)
 class LatentDraws:
     """What a model says of S draws of z for each example: an objective is arithmetic on it. All in nats.
@@ -104,17 +118,17 @@ class LatentDraws:
     log_likelihood: tf.Tensor
     estimator: Any
 
-    @functools.cached_property
+    @_computed_once
     def log_prior(self) -> tf.Tensor:
         """The log-probability log p(z), [S, B]."""
         return latents.log_prob(self.prior, self.z)
 
-    @functools.cached_property
+    @_computed_once
     def log_posterior(self) -> tf.Tensor:
         """The log-probability log q(z|x), [S, B], with the gradient of the estimator."""
         return self.estimator.log_prob(self.posterior, self.z)
 
-    @functools.cached_property
+    @_computed_once
     def kl(self) -> dict[str, tf.Tensor]:
         """KL(q, p) of each latent by its name: [B], or [B, *latent] where its entries are independent under both.
 
@@ -122,7 +136,7 @@ class LatentDraws:
         """
         return latents.kl_by_latent(self.posterior, self.prior, self.z)
 
-    @functools.cached_property
+    @_computed_once
     def entropy(self) -> tf.Tensor | None:
         """H[q], [B], in closed form; None where there is none."""
         return latents.entropy(self.posterior)

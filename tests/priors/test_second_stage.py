@@ -200,3 +200,14 @@ def test_what_cannot_be_a_second_stage_is_refused(make, error, message):
 def test_a_second_stage_of_another_dimension_is_refused(first):
     with pytest.raises(ValueError, match=r"the prior's event shape \(3,\)"):
         first.with_prior(kv.priors.SecondStage(kv.VAE.for_vectors((3,), 2, "gaussian")))
+
+
+def test_two_replicas_train_both_stages(strategy, x):
+    """The second stage runs networks where log p(z) is asked for, and in them replicas wait for each other."""
+    with strategy.scope():
+        first = kv.VAE.for_vectors((5,), 2, hidden=(3,), seed=0)
+        second = kv.VAE.for_vectors((2,), 2, hidden=(3,), seed=1)
+        two = first.with_prior(kv.priors.SecondStage(second))
+        two.compile("adam", jit_compile=False)
+    two.fit(x[:32].astype("float32"), batch_size=32, verbose=0)
+    assert np.isfinite(two.history.history["loss"][0])
