@@ -97,7 +97,8 @@ def main(
     num_components = min(num_components, data.train.num_examples)
     plain = make_vae(data, latent_dim, hidden, kv.priors.StandardNormal(latent_dim), seed)
     with_vamp = make_vae(data, latent_dim, hidden, kv.priors.VampPrior(num_components), seed)
-    with_vamp.prior.set_pseudo_inputs(data.train.head(num_components, seed))
+    some = next(iter(data.train.training_batches(num_components, seed).epoch(0)))  # drawn at random
+    with_vamp.prior.set_pseudo_inputs(some)
 
     second = kv.VAE.for_vectors((latent_dim,), latent_dim, "gaussian-shared", hidden=(hidden, hidden), seed=seed)
     images = data.train.head(data.train.num_examples, seed)

@@ -45,10 +45,9 @@ def make_vae(config: Config, data: kv.data.ImageData, epochs: int) -> kv.VAE:
     vae.check(data.train.head(config.training.batch_size))
     if options.output_bias == "data_mean":
         images = min(data.train.num_examples, _IMAGES_OF_MEAN)
-        shuffled = data.train.training_batches(images, config.training.seed).epoch(0)
-        kv.networks.set_output_mean(vae.decoder, next(iter(shuffled)))
+        kv.networks.set_output_mean(vae.decoder, _some_images(config, data, images))
     if isinstance(vae.prior, kv.priors.VampPrior):
-        vae.prior.set_pseudo_inputs(data.train.head(vae.prior.num_components, config.training.seed))
+        vae.prior.set_pseudo_inputs(_some_images(config, data, vae.prior.num_components))
     rate = learning_rate(config.training, epochs * steps)
     vae.compile(
         keras.optimizers.Adam(rate, epsilon=config.training.epsilon),
@@ -56,6 +55,11 @@ def make_vae(config: Config, data: kv.data.ImageData, epochs: int) -> kv.VAE:
         steps_per_execution=max(config.training.steps_per_execution, 1),
     )
     return vae
+
+
+def _some_images(config: Config, data: kv.data.ImageData, num_images: int) -> tf.Tensor:
+    """Return training images drawn at random: a file may be sorted."""
+    return next(iter(data.train.training_batches(num_images, config.training.seed).epoch(0)))
 
 
 def steps_per_epoch(config: Config, data: kv.data.ImageData) -> int:

@@ -11,6 +11,7 @@ import tensorflow as tf
 from scipy.special import logsumexp
 
 from keras_vae import random
+from keras_vae.arguments import as_count
 from keras_vae.data import Batches
 from keras_vae.data.images import as_batches
 from keras_vae.distributions import latents
@@ -31,7 +32,8 @@ class PriorDraws(NamedTuple):
 
     Attributes:
         z: [S, *latent], or a structure of such.
-        log_ratio: [S], log q(z) - log p(z) in nats, of the aggregate posterior q(z) = mean_n q(z|x_n) and the prior.
+        log_ratio: [S], log q(z) - log p(z) in nats, of the aggregate posterior q(z) = mean_n q(z|x_n) and the prior;
+            with an estimate of log p(z) for a `keras_vae.priors.SecondStage`.
     """
 
     z: Any
@@ -51,7 +53,7 @@ def prior_draws(
         seed: Seed of the pixels' draws and of the prior's. 0.
 
     Raises:
-        ValueError: if the data lies outside the likelihood's support.
+        ValueError: if `num_samples` is not a positive integer, or if the data lies outside the likelihood's support.
 
     Example:
 
@@ -60,7 +62,7 @@ def prior_draws(
     >>> draws.z.shape, bool(draws.log_ratio[0] < draws.log_ratio[-1])
     (TensorShape([100, 2]), True)
     """
-    seed = random.as_seed(seed)
+    num_samples, seed = as_count(num_samples=num_samples), random.as_seed(seed)
     batches = as_batches(data, batch_size, seed, training=False)
     num_examples = sum(len(x) for _, x in checked_examples(vae, batches, "examples"))
     p_z, noise = vae.prior_distribution(), random.as_noise(seed)

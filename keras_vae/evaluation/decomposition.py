@@ -29,15 +29,16 @@ class Decomposition(NamedTuple):
     """elbo = -reconstruction_loss - mutual_information - marginal_kl, in nats per example.
 
     N examples bound both terms of the KL from two sides. The bounds hold for the mean over data sets. The lower bound
-    of one term and the upper bound of the other add up to the KL.
+    of one term and the upper bound of the other add up to the KL, unless the lower bound of the marginal KL is set to
+    0.
 
     Attributes:
         reconstruction_loss: -E_q log p(x|z).
         mutual_information_lower: Lower bound of I(x; z) under q(z|x) and the data. It cannot exceed log N.
         mutual_information_upper: Upper bound of I(x; z).
         marginal_kl_lower: Lower bound of KL(q(z), p(z)), of the aggregate posterior q(z) = E_x q(z|x). Above 0, the
-            prior draws z that no x has (holes), or misses some that x have. It is 0, which is always true, where
-            log p(z) is a lower bound itself (`keras_vae.priors.SecondStage`).
+            prior draws z where no posterior is (holes), or does not reach some posteriors. It is 0, which is always
+            true, where log p(z) is a lower bound itself (`keras_vae.priors.SecondStage`).
         marginal_kl_upper: Upper bound of KL(q(z), p(z)).
         variance_of_means: [D], of the posterior's means over the data set: a dimension with less than 0.01 is
             inactive.
@@ -70,8 +71,8 @@ def decompose(vae: LatentVariableModel, data: Any, batch_size: int = 500, seed: 
     m = n is among them: KL(q(z), p(z)) is then an upper bound. Over m != n it is unbiased, and its logarithm too small
     (Jensen): a lower bound. Where posteriors hardly overlap, as in many dimensions, the two bounds are far apart.
 
-    The standard errors count that each x_m takes part in every q(z_n) (the infinitesimal jackknife). Of an inverse
-    autoregressive flow each q(z_n|x_m) takes D passes through its networks: give it some hundred examples.
+    The standard errors count that each x_m takes part in every q(z_n) (the infinitesimal jackknife). With an
+    inverse autoregressive flow, each density takes D passes through the networks: pass a few hundred examples.
 
     Args:
         vae: built model.

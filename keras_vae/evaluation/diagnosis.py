@@ -22,7 +22,7 @@ __all__ = ["Diagnosis", "Finding", "PriorFit", "diagnose", "prior_fit"]
 
 _FEWEST_EXAMPLES = 50  # a variance over 50 normal values has a relative standard error of 20 %
 _HOLE_AUC = 0.6  # of two normal densities of variance 1, whose means are 0.36 apart
-_HOLE_NATS = 0.25
+_HOLE_NATS, _NO_HOLE_NATS = 0.25, 0.05
 _STANDARD_ERRORS = 3  # on each side of a bound: a hole is seen where there is none in 1 of 700 cases or fewer
 
 
@@ -31,8 +31,8 @@ class PriorFit:
     """How far the aggregate posterior is from the prior, and whether the prior has holes.
 
     The verdict is "hole" where KL(q(z), p(z)) is above 0.25 nats or a classifier tells draws of the two apart with an
-    AUC above 0.6, in either case by 3 standard errors; "none" where the KL is below 0.25 nats, by as much; else "cannot
-    tell".
+    AUC above 0.6, in either case by 3 standard errors. It is "none" where the KL is below 0.05 nats and the AUC below
+    0.6, by as much: then at most 5 % of the prior's mass can lie where no posterior is. Else it is "cannot tell".
 
     Attributes:
         parts: The bounds of the KL.
@@ -52,16 +52,16 @@ class PriorFit:
             return "hole"
         if self.classifier.mean - _STANDARD_ERRORS * self.classifier.standard_error > _HOLE_AUC:
             return "hole"
-        if upper.mean + _STANDARD_ERRORS * upper.standard_error < _HOLE_NATS:
-            return "none"
-        return "cannot tell"
+        is_near = upper.mean + _STANDARD_ERRORS * upper.standard_error < _NO_HOLE_NATS
+        is_alike = self.classifier.mean + _STANDARD_ERRORS * self.classifier.standard_error < _HOLE_AUC
+        return "none" if is_near and is_alike else "cannot tell"
 
     def __str__(self) -> str:
         lower, upper = (max(bound.mean, 0) for bound in (self.parts.marginal_kl_lower, self.parts.marginal_kl_upper))
         measures = (
             f"KL(aggregate posterior, prior) is between {lower:.2f} and {upper:.2f} nats; a classifier tells their "
-            "draws apart with AUC {:.3f} ({:.3f} to {:.3f}; 0.5 is chance)".format(
-                self.classifier.mean, *self.classifier.interval()
+            "draws apart with AUC {:.3f} ({:.3f} to {:.3f}; 0.5 is chance); the MMD test has p = {:.3f}".format(
+                self.classifier.mean, *self.classifier.interval(), self.mmd.p_value
             )
         )
         num_examples, dimensions = self.parts.draws.shape
@@ -94,7 +94,7 @@ class Diagnosis:
 
     Attributes:
         parts: The parts of the ELBO.
-        prior_fit: How far the prior is from the aggregate posterior; None of fewer than 50 examples.
+        prior_fit: How far the prior is from the aggregate posterior; None for fewer than 50 examples.
         findings: What is wrong; empty if all is well.
     """
 
@@ -111,7 +111,7 @@ def diagnose(vae: LatentVariableModel, data: Any, batch_size: int = 500, seed: A
 
     Posterior collapse and inactive units are found by the variance of the posterior's means, and holes of the prior by
     the two bounds of KL(q(z), p(z)) and a classifier: see `PriorFit`. Fewer than 50 examples do not say how the
-    posterior's means vary: then this is all that is said.
+    posterior's means vary: then the report says only that.
 
     Args:
         vae: built model.

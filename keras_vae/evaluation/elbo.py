@@ -109,6 +109,7 @@ def elbo_gain(
     >>> elbo_gain(vae, vae, np.ones([10, 4, 4, 1]))
     Estimate(mean=0.0, standard_error=0.0)
     """
+    seed = random.as_seed(seed)  # a generator gives another one each time
     elbos = [np.subtract(*_per_example(vae, data, num_samples, batch_size, seed)) for vae in (before, after)]
     return estimate(elbos[1] - elbos[0])
 

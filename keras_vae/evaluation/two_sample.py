@@ -92,7 +92,10 @@ def classifier_test(first: np.ndarray, second: np.ndarray, seed: Any = 0) -> AUC
         columns = [points, np.square(points).sum(axis=1, keepdims=True)]
         return np.concatenate([*columns, components.transform(points)] if components else columns, axis=1)
 
-    trees = HistGradientBoostingClassifier(learning_rate=0.05, max_leaf_nodes=8, random_state=state)
+    smallest_leaf = max(1, min(20, len(train[0]) // 10, len(train[1]) // 10))  # else blind to few points
+    trees = HistGradientBoostingClassifier(
+        learning_rate=0.05, max_leaf_nodes=8, min_samples_leaf=smallest_leaf, random_state=state
+    )
     trees.fit(features(np.concatenate(train)), np.repeat([1, 0], [len(points) for points in train]))
     scores = [trees.predict_proba(features(points))[:, 1] for points in test]
     return auc(*scores)

@@ -30,8 +30,9 @@ class Gamma(keras.metrics.Metric):
     @classmethod
     def of(cls, decoder: keras.layers.Layer) -> Gamma | None:
         """Return the metric of a decoder; None where its likelihood has no scale, or several."""
-        learned = [layer for layer in decoder._flatten_layers() if getattr(layer, "scale", None) == "shared"]
-        return cls(learned[0]) if len(learned) == 1 and isinstance(learned[0], IndependentNormal) else None
+        normals = [layer for layer in decoder._flatten_layers() if isinstance(layer, IndependentNormal)]
+        learned = [layer for layer in normals if isinstance(layer.scale, str) and layer.scale == "shared"]
+        return cls(learned[0]) if len(learned) == 1 else None
 
     def update_state(self, *args: Any, **kwargs: Any) -> None:
         """Do nothing: the optimizer moves the scale."""

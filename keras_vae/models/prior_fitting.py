@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+import dataclasses
 from typing import Any
 
-from keras_vae import priors
+import tensorflow as tf
+
+from keras_vae import priors, random
+from keras_vae.distributions.estimated_density import scored_with
 from keras_vae.models.vae import VAE
-from keras_vae.objectives import ELBO
+from keras_vae.objectives import ELBO, LossTerms
 from keras_vae.priors import Prior
+from keras_vae.protocols import as_batch
+from keras_vae.random import Stream
 
 __all__ = ["fit_prior"]
 
@@ -18,8 +24,11 @@ def fit_prior(vae: VAE, x: Any, prior: str | Prior = "mixture", optimizer: Any =
     Maximising E_q log p(z) over the prior is maximising the ELBO: the metrics of the training are those of the whole
     model, and `keras_vae.evaluation.elbo_gain` states on other data what the new prior has changed.
 
+    A `keras_vae.priors.VampPrior` starts from data if it is given some before: `vae.with_prior(prior)`, then
+    `prior.set_pseudo_inputs(x[:500])`, then `fit_prior(vae, x, prior, epochs=20)`.
+
     Args:
-        vae: A trained model. It keeps its prior.
+        vae: A trained model. It keeps its prior; its encoder and decoder run as in evaluation.
         x: Data, in any of the forms that `vae.fit` takes.
         prior: Str, a key of `keras_vae.priors.PRIORS`, or a `keras_vae.priors.Prior`. "mixture". With
             `keras_vae.priors.SecondStage(second)` this is the second training of the two-stage VAE.
@@ -30,7 +39,7 @@ def fit_prior(vae: VAE, x: Any, prior: str | Prior = "mixture", optimizer: Any =
         A model with the fitted prior that shares encoder, decoder and objective with `vae`; see `VAE.with_prior`.
 
     Raises:
-        ValueError: if there is no such prior, or if it has nothing to fit.
+        ValueError: if there is no such prior, if it has nothing to fit, or if it is the prior that the model has.
 
     Example:
 
@@ -44,19 +53,41 @@ def fit_prior(vae: VAE, x: Any, prior: str | Prior = "mixture", optimizer: Any =
         Ghosh et al. (2020), "From variational to deterministic autoencoders", Sec. 4 (density estimation after the
         training).
     """
-    fitted = vae.with_prior(priors.get(prior, vae.latent_dim))
-    if not fitted.prior.trainable_variables:
+    if prior is vae.prior:
+        raise ValueError(f"The model keeps its own prior: pass another one to be fitted. Received: prior={prior!r}")
+    model = vae.with_prior(priors.get(prior, vae.latent_dim))
+    if not model.prior.trainable_variables:
         raise ValueError(f"The prior must have weights to be fitted. Received: prior={prior!r}")
-    parts = (vae.encoder, vae.decoder)
-    trainable = [part.trainable for part in parts]
-    model = VAE(*parts, fitted.prior, ELBO(), vae.seed, vae.dequantized_levels, dtype=vae.dtype_policy)
+    flags = [(layer, layer.trainable) for part in (vae.encoder, vae.decoder) for layer in part._flatten_layers()]
+    model.objective = _OfPrior()
     try:
-        for part in parts:
-            part.trainable = False
-        model.compile(optimizer)
+        vae.encoder.trainable = vae.decoder.trainable = False
+        as_before = {"jit_compile": vae.jit_compile, "run_eagerly": vae.run_eagerly} if vae.compiled else {}
+        model.compile(optimizer, **as_before)
         model.fit(x, **kwargs)
     finally:
-        for part, value in zip(parts, trainable, strict=True):
-            part.trainable = value
+        for layer, trainable in flags:  # an outer layer sets its inner ones, which come after it
+            layer.trainable = trainable
+    fitted = vae.with_prior(model.prior)
+    fitted.step.assign(model.step)
     fitted.history = model.history
     return fitted
+
+
+class _OfPrior(ELBO):
+    """The ELBO of a model whose encoder and decoder run as in evaluation: nothing is dropped, no moment is updated."""
+
+    def __call__(
+        self,
+        model: Any,
+        x: Any,
+        seed: Any,
+        sample_weight: tf.Tensor | None = None,
+        first_row: Any = 0,
+        training: bool = False,
+    ) -> LossTerms:
+        batch, noise = as_batch(x), random.as_noise(seed, first_row)
+        draws = model.draw(batch, self.num_samples, noise)
+        p_z = scored_with(model.prior_distribution(), noise.of(Stream.PRIOR), training)
+        weight = batch.example_weight if sample_weight is None else sample_weight
+        return self.terms(dataclasses.replace(draws, prior=p_z), weight)

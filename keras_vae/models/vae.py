@@ -237,7 +237,7 @@ class VAE(ObjectiveModel):
         self.dtype_of_x = tf.as_dtype(inputs[0].dtype if inputs else self.variable_dtype)
         self.event_shape = event_shape
         q_z = self.encode(tf.zeros([1, *event_shape], self.dtype_of_x))
-        self.prior.lend(self.encode, event_shape)
+        self.prior.lend(self)
         p_z = self.prior_distribution()
         self.latent_shape = latents.latent_shape(p_z)
         posteriors = tf.nest.flatten(q_z)
@@ -280,15 +280,18 @@ class VAE(ObjectiveModel):
         >>> other.encoder is vae.encoder, type(other.prior).__name__
         (True, 'MixtureOfNormals')
         """
-        model = type(self)(
-            self.encoder,
-            self.decoder,
-            prior,
-            self.objective,
-            self.seed,
-            self.dequantized_levels,
-            dtype=self.dtype_policy,
-        )
+        with self.distribute_strategy.scope():
+            model = type(self)(
+                self.encoder,
+                self.decoder,
+                prior,
+                self.objective,
+                self.seed,
+                self.dequantized_levels,
+                dtype=self.dtype_policy,
+            )
+            if self.built and not model.built:
+                model.build((None, *self.event_shape))
         model.step.assign(self.step)  # no noise comes twice if it is trained
         return model
 
@@ -358,8 +361,9 @@ class VAE(ObjectiveModel):
             training: Passed to the networks.
         """
         estimator = estimator or Estimator()
-        q_z = self.encode(batch.x, training=training)
+        # The encoder runs on x last: Keras keeps the losses of its regularisers from the last call alone.
         p_z = scored_with(self.prior_distribution(), noise.of(Stream.PRIOR), training)
+        q_z = self.encode(batch.x, training=training)
         z = estimator.sample(q_z, num_samples, noise.of(Stream.POSTERIOR))
         weights = {} if batch.entry_weight is None else {"entry_weight": batch.entry_weight}
         return LatentDraws(

@@ -15,8 +15,6 @@ from keras_vae.registration import register
 
 __all__ = ["MixtureOfNormals"]
 
-_FIRST_SPREAD = 0.5  # of the locations; the scales make up for it, so that the whole begins near N(0, I)
-
 
 @register
 class MixtureOfNormals(Prior):
@@ -53,8 +51,9 @@ class MixtureOfNormals(Prior):
         self.num_components = as_count(num_components=num_components)
         shape = (self.num_components, self.latent_dim)
         self.logits = self.add_weight((self.num_components,), "zeros", name="logits")
-        self.loc = self.add_weight(shape, keras.initializers.RandomNormal(stddev=_FIRST_SPREAD), name="loc")
-        first_log_scale = keras.initializers.Constant(math.log(1 - _FIRST_SPREAD**2) / 2)
+        spread = (self.latent_dim + 3) ** -0.5  # in many dimensions, components far apart are not near N(0, I) together
+        self.loc = self.add_weight(shape, keras.initializers.RandomNormal(stddev=spread), name="loc")
+        first_log_scale = keras.initializers.Constant(math.log(1 - spread**2) / 2)
         self.log_scale = self.add_weight(shape, first_log_scale, name="log_scale")
 
     def distribution(self) -> tfd.MixtureSameFamily:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
 from typing import Any
 
 import keras
@@ -102,12 +101,11 @@ class Prior(keras.layers.Layer):
         """Return the prior of vectors z [D] whose other arguments have their defaults; for priors given by name."""
         return cls(latent_dim=latent_dim)
 
-    def lend(self, encode: Callable[..., Any], event_shape: Sequence[int]) -> None:
-        """Take what a model lends when it is built: most priors need nothing of it.
+    def lend(self, model: Any) -> None:
+        """Take what a model lends when it is built, such as its `encode`: most priors need nothing of it.
 
         Args:
-            encode: Function from x [B, *event] and `training` to the posterior q(z|x), that of the model.
-            event_shape: Integers, the shape of one x.
+            model: The `keras_vae.VAE` that has this prior; its encoder and `event_shape` are known.
         """
 
     def add_weight(self, *args: Any, **kwargs: Any) -> keras.Variable:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import Any
 
 import keras
@@ -38,8 +38,8 @@ class VampPrior(Prior):
         `tfd.MixtureSameFamily` with batch [] and the event of the posterior.
 
     Raises:
-        ValueError: if `num_components` is not a positive integer, if no model has lent its encoder, or if the
-            posterior is a structure of several distributions.
+        ValueError: if `num_components` is not a positive integer, if no model has lent its encoder or two models have
+            different ones, or if the posterior is a structure of several distributions.
 
     Example:
 
@@ -60,16 +60,21 @@ class VampPrior(Prior):
         self.num_components = as_count(num_components=num_components)
         self.scale = self.add_weight((), "ones", trainable=False, name="scale")
         self.scaled_inputs: Any = None
-        self._encode: Callable[..., Any] | None = None
+        self._model: Callable[[], Any] | None = None  # in a function, as Keras would take it for a part of the prior
 
     @classmethod
     def for_latent_dim(cls, latent_dim: int) -> VampPrior:
         return cls()
 
-    def lend(self, encode: Callable[..., Any], event_shape: Sequence[int]) -> None:
-        self._encode = encode
+    def lend(self, model: Any) -> None:
+        if self._model is not None and self._model().encoder is not model.encoder:
+            raise ValueError(
+                "A VampPrior is made of the posteriors of one encoder: make another one for this model. "
+                f"Received: prior={self.name!r}, which another model has already"
+            )
+        self._model = lambda: model
         if self.scaled_inputs is None:
-            shape = (self.num_components, *event_shape)
+            shape = (self.num_components, *model.event_shape)
             uniform = keras.initializers.RandomUniform(0.0, 1.0)
             self.scaled_inputs = self.add_weight(shape, uniform, name="scaled_inputs")
 
@@ -100,7 +105,7 @@ class VampPrior(Prior):
         return self.scale * tf.convert_to_tensor(self.scaled_inputs)
 
     def distribution(self) -> tfd.MixtureSameFamily:
-        posteriors = self._lent()(self.pseudo_inputs(), training=False)
+        posteriors = self._lent().encode(self.pseudo_inputs(), training=False)
         if tf.nest.is_nested(posteriors):
             raise ValueError(
                 "A VampPrior mixes posteriors of one latent. "
@@ -109,13 +114,14 @@ class VampPrior(Prior):
         weights = tf.zeros([self.num_components], posteriors.dtype)
         return tfd.MixtureSameFamily(tfd.Categorical(weights), posteriors)
 
-    def _lent(self) -> Callable[..., Any]:
-        if self._encode is None:
+    def _lent(self) -> Any:
+        """Return the model that lends its encoder."""
+        if self._model is None:
             raise ValueError(
                 "A VampPrior is made of its model's posteriors: pass it to a model as `prior`, and build the model. "
                 f"Received: a {type(self).__name__} without a model"
             )
-        return self._encode
+        return self._model()
 
     def get_config(self) -> dict[str, Any]:
         return {**super().get_config(), "num_components": self.num_components}

@@ -9,6 +9,7 @@ other ones that stand in a model, `PARTS` what is given to a layer.
 from __future__ import annotations
 
 import dataclasses
+import types
 from collections.abc import Callable
 from typing import Any
 
@@ -479,7 +480,11 @@ def lent(prior: priors.Prior) -> priors.Prior:
     encoder = keras.Sequential(
         [keras.Input((4,)), keras.layers.Dense(6, kernel_initializer="ones"), layers.MultivariateNormalDiag(3)]
     )
-    prior.lend(lambda x, training: latents.as_latents(encoder(x, training=training)), (4,))
+
+    def encode(x, training):
+        return latents.as_latents(encoder(x, training=training))
+
+    prior.lend(types.SimpleNamespace(encoder=encoder, encode=encode, event_shape=(4,)))
     return prior
 
 
@@ -488,7 +493,7 @@ PRIORS: dict[str, Callable[[], priors.Prior]] = {
     "MixtureOfNormals": lambda: priors.MixtureOfNormals(3, num_components=4),
     "SecondStage": lambda: priors.SecondStage(VAE.for_vectors((3,), 2, "gaussian-shared", hidden=(4,), seed=0)),
     "StandardNormal": lambda: priors.StandardNormal(3),
-    "VampPrior": lambda: lent(priors.VampPrior(num_components=4)),
+    "VampPrior": lambda: priors.VampPrior(num_components=4),
     "MAF": lambda: priors.MAF(3, num_flows=2, hidden_units=(4,), activation="tanh"),
     "RealNVP": lambda: priors.RealNVP(3, num_flows=2, hidden_units=(4,), activation="tanh"),
     "Autoregressive": lambda: priors.Autoregressive(3, num_components=2, hidden_units=(4,), activation="tanh"),

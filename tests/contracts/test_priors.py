@@ -18,6 +18,12 @@ MAKE = {**cases.PRIORS, **cases.USER_PRIORS}
 X = np.random.default_rng(0).normal(size=(40, 4)).astype("float32")
 Z = np.random.default_rng(1).normal(size=(7, 3)).astype("float32")
 
+
+def made(name):
+    """Return the prior on its own, with an encoder if it needs one."""
+    return cases.lent(MAKE[name]())
+
+
 every_prior = pytest.mark.parametrize("name", MAKE)
 
 
@@ -54,14 +60,14 @@ def moved(prior):
 
 @every_prior
 def test_it_has_no_batch_and_the_latent_event(name):
-    p_z = MAKE[name]()()
+    p_z = made(name)()
     assert isinstance(p_z, tfd.Distribution)
     assert (p_z.batch_shape, p_z.event_shape) == ([], [3])
 
 
 @every_prior
 def test_its_draws_have_a_finite_density_and_do_not_depend_on_their_number(name):
-    p_z = scored(MAKE[name]())
+    p_z = scored(made(name))
     z = kv.random.sample(p_z, 10, seed=0)
     assert z.shape == [10, 3]
     assert np.all(np.isfinite(p_z.log_prob(z)))
@@ -78,7 +84,7 @@ def test_its_densities_are_float32_under_mixed_precision_also_inside_a_model(nam
     class Caller(keras.Model):
         def __init__(self):
             super().__init__()
-            self.prior = MAKE[name]()
+            self.prior = made(name)
 
         def call(self, x):
             p_z = scored(self.prior)
@@ -93,7 +99,7 @@ def test_its_densities_are_float32_under_mixed_precision_also_inside_a_model(nam
 
 @every_prior
 def test_a_prior_made_of_its_config_has_the_same_config_and_with_its_weights_the_same_density(name):
-    prior = MAKE[name]()
+    prior = made(name)
     config = {**prior.get_config(), "name": "other", "trainable": False}
     twin = type(prior).from_config(config)
     assert plain(twin.get_config()) == plain(config)
@@ -103,7 +109,7 @@ def test_a_prior_made_of_its_config_has_the_same_config_and_with_its_weights_the
 
 @every_prior
 def test_every_argument_is_an_attribute_and_in_the_config(name):
-    prior = MAKE[name]()
+    prior = made(name)
     parameters = inspect.signature(type(prior).__init__).parameters.values()
     named = {parameter.name for parameter in parameters if parameter.kind != parameter.VAR_KEYWORD} - {"self"}
     assert named <= set(prior.get_config())
@@ -135,7 +141,7 @@ def test_it_comes_back_from_a_keras_file_in_safe_mode_with_its_weights(name, tmp
 @pytest.mark.parametrize("jit_compile", [False, True], ids=["graph", "xla"])
 @every_prior
 def test_densities_and_draws_are_the_same_in_a_graph_and_with_xla(name, jit_compile):
-    prior = moved(MAKE[name]())
+    prior = moved(made(name))
 
     def numbers(z):
         with tf.GradientTape() as tape:
@@ -167,8 +173,8 @@ def test_two_replicas_have_its_density_and_gradients(name, strategy):
         return log_prob, *tape.gradient(log_prob, [variable.value for variable in prior.trainable_variables])
 
     with strategy.scope():
-        prior = MAKE[name]()
-    twin = MAKE[name]()
+        prior = made(name)
+    twin = made(name)
     twin.set_weights(prior.get_weights())
     of_replicas = tf.function(lambda: strategy.run(numbers, [prior]), autograph=False)()
     for per_replica, expected in zip(of_replicas, numbers(twin), strict=True):

@@ -12,7 +12,7 @@ from tests.reference import linear_gaussian
 
 @pytest.fixture(scope="module")
 def x():
-    return linear_gaussian().vae(np.zeros((5, 2)), np.zeros(2), np.ones(2)).sample(200, seed=0).numpy()
+    return linear_gaussian().vae(np.zeros((5, 2)), np.zeros(2), np.ones(2)).sample(1_000, seed=0).numpy()
 
 
 def diagnose_posterior(x, loc_weight, loc_bias):

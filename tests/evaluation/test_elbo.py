@@ -1,8 +1,9 @@
+import keras
 import numpy as np
 import pytest
 
 import keras_vae as kv
-from keras_vae.evaluation import evaluate
+from keras_vae.evaluation import elbo_gain, evaluate
 
 
 @pytest.fixture(scope="module")
@@ -72,3 +73,8 @@ def test_batches_of_another_size_have_the_noise_of_their_rows(vae, binary_images
     by_batches = kv.evaluation.log_marginal(vae, batches, num_samples=50, seed=0).log_marginal
     by_array = kv.evaluation.log_marginal(vae, images, num_samples=50, seed=0).log_marginal
     np.testing.assert_allclose(by_batches, by_array, rtol=1e-5)
+
+
+def test_a_gain_compares_the_same_noise_also_with_a_generator_of_seeds(make_vae):
+    vae, x = make_vae(), np.ones([10, 4, 4, 1])
+    assert elbo_gain(vae, vae, x, seed=keras.random.SeedGenerator(1)) == (0.0, 0.0)

@@ -56,6 +56,11 @@ def test_dimensions_without_variance_or_with_more_dimensions_than_points_are_no_
     assert abs(classifier_test(first, second).mean - 0.5) < 4 * classifier_test(first, second).standard_error
 
 
+def test_few_points_that_differ_are_told_apart():
+    first, second = sets(np.random.default_rng(0), num_points=30)
+    assert classifier_test(first + 5, second).mean > 0.9
+
+
 def test_the_mmd_of_normal_sets_is_the_closed_form():
     """With k(a, b) = exp(-||a - b||^2 / (2 h^2)) in D dimensions, N(m, I) and N(0, I):
 

@@ -56,3 +56,16 @@ def test_a_likelihood_without_one_learned_scale_has_none(likelihood):
     vae = kv.VAE.for_vectors((4,), 2, likelihood, hidden=(3,))
     assert "gamma" not in vae.metric_units
     assert "gamma" not in [metric.name for metric in vae.metrics]
+
+
+def test_other_layers_may_have_a_scale_of_their_own():
+    decoder = keras.Sequential(
+        [
+            keras.Input((2,)),
+            keras.layers.Rescaling(np.array([1.0, 2.0])),
+            keras.layers.Dense(8),
+            kv.layers.IndependentNormal(4),
+        ]
+    )
+    vae = kv.VAE(kv.models.make_encoder((4,), 2), decoder, kv.priors.StandardNormal(2))
+    assert "gamma" not in vae.metric_units

@@ -3,6 +3,7 @@
 import keras
 import numpy as np
 import pytest
+import tensorflow as tf
 from tensorflow_probability import distributions as tfd
 
 import keras_vae as kv
@@ -34,7 +35,7 @@ class Shift(kv.priors.Prior):
         self.loc = self.add_weight((2,), "zeros", name="loc")
 
     def distribution(self):
-        return tfd.MultivariateNormalDiag(self.loc * 1.0, np.ones(2))
+        return tfd.MultivariateNormalDiag(tf.convert_to_tensor(self.loc), tf.ones_like(self.loc))
 
 
 def test_the_gain_of_the_right_prior_is_the_kl_that_it_removes(shifted, x):
@@ -91,3 +92,74 @@ def test_a_model_with_another_prior_can_be_trained_saved_and_exported(x, tmp_pat
 def test_a_prior_without_weights_is_refused(shifted, x):
     with pytest.raises(ValueError, match="must have weights to be fitted. Received: prior='standard-normal'"):
         kv.fit_prior(shifted, x, "standard-normal")
+
+
+def test_layers_that_were_frozen_stay_frozen_also_after_an_error(x):
+    encoder = keras.Sequential(
+        [
+            keras.Input((5,)),
+            keras.layers.Dense(4, trainable=False),
+            keras.layers.Dense(4),
+            kv.layers.MultivariateNormalDiag(2),
+        ]
+    )
+    vae = kv.VAE(encoder, kv.models.make_decoder((5,), 2, "gaussian"), kv.priors.StandardNormal(2), seed=0)
+    before = [layer.trainable for layer in vae._flatten_layers()]
+
+    def fail(epoch, logs):
+        raise ArithmeticError
+
+    stop = keras.callbacks.LambdaCallback(on_epoch_end=fail)
+    mixture = kv.priors.MixtureOfNormals(2, 3)
+    kv.fit_prior(vae, x[:100], mixture, verbose=0)
+    with pytest.raises(ArithmeticError):
+        kv.fit_prior(vae, x[:100], kv.priors.MixtureOfNormals(2, 3), callbacks=[stop], verbose=0)
+    assert [layer.trainable for layer in vae._flatten_layers()] == before
+
+
+@keras.saving.register_keras_serializable("tests")
+class Moved(kv.VAE):
+    """A model whose own `encode` moves the posterior by 3 in the first dimension."""
+
+    def encode(self, x, training=False):
+        q_z = super().encode(x, training)
+        return tfd.MultivariateNormalDiag(q_z.mean() + np.array([3.0, 0.0], "float32"), q_z.stddev())
+
+
+def test_the_prior_is_fitted_to_the_posterior_of_evaluation_and_of_the_models_own_class(x):
+    """Dropout would spread the posterior's means: the fitted mean is that of the draws in evaluation, moved by 3."""
+    encoder = keras.Sequential(
+        [keras.Input((5,)), keras.layers.Dropout(0.8), keras.layers.Dense(4), kv.layers.MultivariateNormalDiag(2)]
+    )
+    vae = Moved(encoder, kv.models.make_decoder((5,), 2, "gaussian"), kv.priors.StandardNormal(2), seed=0)
+    vae.build((None, 5))
+    x = x[:500].astype("float32")
+    fitted = kv.fit_prior(vae, x, Shift(), keras.optimizers.Adam(0.05), epochs=40, batch_size=100, verbose=0)
+    draws = kv.evaluation.decompose(vae, x).draws
+    assert type(fitted) is Moved
+    np.testing.assert_allclose(fitted.prior.loc, draws.mean(axis=0), atol=0.15)  # Adam's last steps
+    assert elbo_gain(vae, fitted, x).mean > 3
+    assert int(fitted.step) == 200  # no noise comes twice if it is trained on
+
+
+def test_the_models_own_prior_is_not_fitted(shifted, x):
+    model = shifted.with_prior(Shift(dtype="float64"))
+    with pytest.raises(ValueError, match="The model keeps its own prior: pass another one"):
+        kv.fit_prior(model, x, model.prior)
+
+
+def test_a_vamp_prior_is_fitted_after_it_has_seen_data(x):
+    x = x[:200].astype("float32")
+    vae = kv.VAE.for_vectors((5,), 2, hidden=(4,), seed=0)
+    prior = kv.priors.VampPrior(20)
+    vae.with_prior(prior)
+    prior.set_pseudo_inputs(x[:20])
+    fitted = kv.fit_prior(vae, x, prior, epochs=2, verbose=0)
+    assert prior._lent() is fitted
+    assert elbo_gain(vae, fitted, x).mean > 0
+
+
+def test_a_model_of_replicas_stays_one(strategy):
+    with strategy.scope():
+        vae = kv.VAE.for_vectors((5,), 2, hidden=(4,), seed=0)
+    assert vae.with_prior(kv.priors.StandardNormal(2)).distribute_strategy is vae.distribute_strategy

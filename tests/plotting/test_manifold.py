@@ -24,6 +24,6 @@ def test_the_manifold_spans_the_quantiles_of_a_learned_prior(make_vae):
     vae.decode = lambda z: seen.append(z) or decode(z)
     run_figures._manifold(vae, high=1.0)
     z = np.concatenate(seen)
-    # The standard error of the 2.5 % quantile of 100,000 normal draws is 0.0085 standard deviations.
+    # The standard error of the 2.5 % quantile of 10,000 normal draws is 0.027 standard deviations.
     for extreme, sign in ((z.min(axis=0), -1), (z.max(axis=0), 1)):
-        np.testing.assert_allclose((extreme - loc) / scale, sign * stats.norm.ppf(0.975), atol=4 * 0.0085)
+        np.testing.assert_allclose((extreme - loc) / scale, sign * stats.norm.ppf(0.975), atol=4 * 0.027)

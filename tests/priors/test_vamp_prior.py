@@ -85,6 +85,28 @@ def test_pseudo_inputs_of_256_levels_move_as_far_as_those_of_unit_scale():
     assert np.median(moved) == pytest.approx(0.01 * levels[:20].std(), rel=0.05)
 
 
+def test_regularisers_of_the_encoder_act_on_x_not_on_pseudo_inputs():
+    def losses(prior):
+        keras.utils.set_random_seed(0)
+        head = keras.layers.Dense(4, activity_regularizer=keras.regularizers.L2(1.0))
+        encoder = keras.Sequential([keras.Input((4,)), head, kv.layers.MultivariateNormalDiag(2)])
+        vae = kv.VAE(encoder, kv.models.make_decoder((4,), 2, "gaussian"), prior, seed=0)
+        if isinstance(prior, VampPrior):
+            prior.set_pseudo_inputs(100 + X[:5])
+        vae.draw(kv.protocols.Batch(X), 1, kv.random.as_noise(0))
+        return float(sum(vae.losses))
+
+    assert losses(VampPrior(5)) == pytest.approx(losses(kv.priors.StandardNormal(2)), rel=1e-5)
+
+
+def test_a_prior_of_one_encoder_is_refused_by_a_model_with_another():
+    prior = VampPrior(3)
+    vae = kv.VAE.for_vectors((4,), 2, prior=prior)
+    assert vae.with_prior(prior).prior is prior  # the same encoder
+    with pytest.raises(ValueError, match="the posteriors of one encoder: make another one for this model. Received"):
+        kv.VAE.for_vectors((4,), 2, prior=prior)
+
+
 def test_misuse_is_refused():
     with pytest.raises(ValueError, match="pass it to a model as `prior`.*Received: a VampPrior without a model"):
         VampPrior(3)()
