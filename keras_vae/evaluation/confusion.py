@@ -121,14 +121,14 @@ def overlap(
                 coefficients = compare(x, z, other_x, other_z).numpy()
                 matrix[i : i + len(x), j : j + len(other_x)] = coefficients
                 matrix[j : j + len(other_x), i : i + len(x)] = coefficients.T
-    i, j = np.triu_indices(num_examples, k=1)
-    most = np.argsort(-matrix[i, j], kind="stable")[:num_pairs]
-    pairs = np.stack([i[most], j[most]], axis=1)
-    rates = [
+    first, second = np.triu_indices(num_examples, k=1)
+    most = np.argsort(-matrix[first, second], kind="stable")[:num_pairs]
+    pairs = np.stack([first[most], second[most]], axis=1)
+    confusion_rate, expected_error = (
         Estimate(float(value.mean()), estimate(value + share).standard_error)
         for value, share in zip(np.concatenate(values, axis=1), shares, strict=True)
-    ]
-    return Overlap(*rates, matrix, pairs, matrix[i[most], j[most]])
+    )
+    return Overlap(confusion_rate, expected_error, matrix, pairs, matrix[tuple(pairs.T)])
 
 
 def _errors(log_p: np.ndarray, first_row: int) -> tuple[np.ndarray, np.ndarray]:
