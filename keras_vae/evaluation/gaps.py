@@ -10,13 +10,14 @@ import numpy as np
 import tensorflow as tf
 
 from keras_vae import random
-from keras_vae.arguments import as_count, check_numbers
+from keras_vae.arguments import as_count
 from keras_vae.data.images import as_batches
 from keras_vae.distributions import latents
+from keras_vae.distributions.estimated_density import scored_with
 from keras_vae.evaluation.elbo import Estimate, estimate
 from keras_vae.evaluation.examples import checked_examples
 from keras_vae.evaluation.importance_sampling import LogMarginal, add_log_sums, check_normalized, in_chunks
-from keras_vae.evaluation.posterior_optimization import optimizer_of, split_encoder
+from keras_vae.evaluation.posterior_optimization import optimizer_of, posterior_function
 from keras_vae.protocols import LatentVariableModel
 from keras_vae.random import Noise, Stream
 
@@ -102,16 +103,15 @@ def inference_gap(
         is the greater of two lower bounds. The weights of two proposals: Veach & Guibas (1995), "Optimally combining
         sampling techniques for Monte Carlo rendering", Sec. 3.2 (balance heuristic).
     """
-    num_samples, num_steps = as_count(num_samples=num_samples), as_count(num_steps=num_steps)
-    check_numbers(learning_rate=learning_rate)
+    num_samples = as_count(num_samples=num_samples)
     check_normalized(vae)
-    optimize = optimizer_of(vae, _DRAWS_A_STEP, "encoder")
+    optimize = optimizer_of(vae, _DRAWS_A_STEP, "encoder", num_steps, learning_rate)
     compare = vae.compiled_function(("inference_gap", num_samples), lambda: _compare(vae, num_samples))
     seed = random.as_seed(seed)
     batches = as_batches(data, batch_size, seed, training=False)
     results = []
     for first_row, x in checked_examples(vae, batches, "inference gap"):
-        parameters = optimize(x, seed, first_row, tf.constant(num_steps), tf.constant(learning_rate))
+        parameters = optimize(x, seed, first_row)
         results.append(compare(x, parameters, seed, first_row).numpy())
     log_sum, log_sum_of_squares, elbo, optimized_elbo = np.concatenate(results, axis=1).astype(np.float64)
     log_marginal, _, effective_sample_size = LogMarginal.of_log_sums(log_sum, log_sum_of_squares, 2 * num_samples)
@@ -131,18 +131,19 @@ def _compare(vae: LatentVariableModel, num_samples: int) -> Callable:
 
     Its results [4, B] are log sum_s w_s and log sum_s w_s^2 over the draws of both posteriors, ELBO[q] and ELBO[q*].
     """
-    posterior_of = split_encoder(vae)[1]
+    posterior_of = posterior_function(vae)
 
     @tf.function(autograph=False, reduce_retracing=True, jit_compile=vae.uses_xla())
     def compare(x: tf.Tensor, parameters: list[tf.Tensor], seed: tf.Tensor, first_row: tf.Tensor) -> tf.Tensor:
-        noise, p_z = Noise(seed, first_row).of(Stream.PROPOSAL), vae.prior_distribution()
+        noise = Noise(seed, first_row).of(Stream.PROPOSAL)
         posteriors = vae.encode(x), posterior_of(parameters)
 
         def add(sums: tuple, chunk: Any, size: int) -> tuple:
             log_sums, elbos = sums
+            p_z = scored_with(vae.prior_distribution(), noise.of(chunk).of(Stream.PRIOR))
             log_ratios = []
             for q_z in posteriors:
-                z = random.sample(q_z, size, noise.of(chunk))
+                z = random.sample(q_z, size, noise.of(chunk).of(Stream.POSTERIOR))
                 log_joint = vae.log_likelihood(x, z) + latents.log_prob(p_z, z)
                 log_ratios.append(log_joint - latents.log_prob(q_z, z))
                 log_r = tf.reduce_logsumexp([latents.log_prob(part, z) for part in posteriors], axis=0) - math.log(2)

@@ -15,6 +15,7 @@ from keras_vae import random
 from keras_vae.arguments import as_count, check_numbers
 from keras_vae.data.images import as_batches
 from keras_vae.distributions import latents
+from keras_vae.distributions.estimated_density import scored_with
 from keras_vae.evaluation.examples import checked_examples
 from keras_vae.layers import DistributionLambda
 from keras_vae.objectives import ELBO
@@ -22,7 +23,7 @@ from keras_vae.objectives.estimators import StickingTheLanding
 from keras_vae.protocols import LatentDraws, LatentVariableModel
 from keras_vae.random import Noise, Stream
 
-__all__ = ["OptimizedPosterior", "optimize_posterior", "optimizer_of", "split_encoder"]
+__all__ = ["OptimizedPosterior", "optimize_posterior", "optimizer_of", "posterior_function"]
 
 _BETA_1, _BETA_2, _EPSILON = 0.9, 0.999, 1e-8  # of Adam: Kingma & Ba (2015), Algorithm 1
 
@@ -88,29 +89,51 @@ def optimize_posterior(
         "Stochastic variational inference": variational parameters without an encoder. Roeder et al. (2017), "Sticking
         the Landing".
     """
-    num_steps, num_samples = as_count(num_steps=num_steps), as_count(num_samples=num_samples)
-    check_numbers(learning_rate=learning_rate)
+    num_samples = as_count(num_samples=num_samples)
     if start not in ("encoder", "zeros"):
         raise ValueError(f"`start` must be encoder or zeros. Received: start={start!r}")
-    optimize = optimizer_of(vae, num_samples, start)
-    posterior_of = split_encoder(vae)[1]
+    optimize = optimizer_of(vae, num_samples, start, num_steps, learning_rate)
     evaluate = vae.compiled_function(("optimized elbo", num_samples), lambda: _evaluator(vae, num_samples))
     seed = random.as_seed(seed)
     batches = as_batches(data, batch_size, seed, training=False)
     found, elbos = [], []
     for first_row, x in checked_examples(vae, batches, "optimised posterior"):
-        found.append(optimize(x, seed, first_row, tf.constant(num_steps), tf.constant(learning_rate)))
+        found.append(optimize(x, seed, first_row))
         elbos.append(evaluate(x, found[-1], seed, first_row))
     parameters = [tf.concat(parts, axis=0) for parts in zip(*found, strict=True)]
-    return OptimizedPosterior(posterior_of(parameters), np.concatenate(elbos))
+    return OptimizedPosterior(posterior_function(vae)(parameters), np.concatenate(elbos))
 
 
-def split_encoder(vae: LatentVariableModel) -> tuple[Callable, Callable]:
-    """Return the encoder in two: x -> its raw parameters, a tensor [B, P] for each latent, and these -> q(z|x).
+def posterior_function(vae: LatentVariableModel) -> Callable:
+    """Return the encoder's last layers as a function: its raw parameters, a tensor [B, P] for each latent -> q(z|x).
 
     Raises:
         TypeError: if the encoder does not end in distribution layers.
     """
+    layers, _ = _ends(vae)
+
+    def posterior_of(parameters: list[tf.Tensor]) -> Any:
+        parts = [layer(part, training=False) for layer, part in zip(layers, parameters, strict=True)]
+        return latents.as_latents(tf.nest.pack_sequence_as(vae.prior_distribution(), parts))
+
+    return posterior_of
+
+
+def _parameters_function(vae: LatentVariableModel) -> Callable:
+    """Return the encoder without its last layers as a function: x -> the raw parameters of q(z|x)."""
+    layers, inputs = _ends(vae)
+    encoder: Any = vae.encoder  # type: ignore[attr-defined]
+    body = keras.Model(encoder.inputs[0], inputs)
+
+    def parameters_of(x: tf.Tensor) -> list[tf.Tensor]:
+        pairs = zip(tf.nest.flatten(body(x, training=False)), layers, strict=True)
+        return [tf.cast(part, layer.variable_dtype) for part, layer in pairs]
+
+    return parameters_of
+
+
+def _ends(vae: LatentVariableModel) -> tuple[list, list]:
+    """Return the last layers of the encoder, and the input of each."""
     encoder: Any = getattr(vae, "encoder", None)
     ends = [output._keras_history for output in getattr(encoder, "outputs", None) or []]
     layers = [end.operation for end in ends]
@@ -122,38 +145,37 @@ def split_encoder(vae: LatentVariableModel) -> tuple[Callable, Callable]:
             "functional model that ends in a layer of keras_vae.layers with one input. "
             f"Received: vae.encoder={encoder!r}"
         )
-    body = keras.Model(encoder.inputs[0], [tensor for (tensor,) in inputs])
-
-    def parameters_of(x: tf.Tensor) -> list[tf.Tensor]:
-        pairs = zip(tf.nest.flatten(body(x, training=False)), layers, strict=True)
-        return [tf.cast(part, layer.variable_dtype) for part, layer in pairs]
-
-    def posterior_of(parameters: list[tf.Tensor]) -> Any:
-        parts = [layer(part, training=False) for layer, part in zip(layers, parameters, strict=True)]
-        return latents.as_latents(tf.nest.pack_sequence_as(vae.prior_distribution(), parts))
-
-    return parameters_of, posterior_of
+    return layers, [tensor for (tensor,) in inputs]
 
 
-def optimizer_of(vae: LatentVariableModel, num_samples: int, start: str) -> Callable:
-    """Return a compiled function of x, seed, first row, number of steps and learning rate: the best parameters.
+def optimizer_of(
+    vae: LatentVariableModel, num_samples: int, start: str, num_steps: Any, learning_rate: Any
+) -> Callable:
+    """Return a function of x, seed and first row: the best parameters. It is compiled for all steps and rates.
 
     Raises:
         TypeError: if the encoder does not end in distribution layers.
+        ValueError: if the steps or the learning rate are out of range.
     """
+    num_steps = as_count(num_steps=num_steps)
+    if num_steps > tf.int32.max:
+        raise ValueError(f"`num_steps` must be {tf.int32.max:,} or less. Received: num_steps={num_steps}")
+    check_numbers(learning_rate=learning_rate)
     key = ("optimize_posterior", num_samples, start)
-    return vae.compiled_function(key, lambda: _optimizer(vae, num_samples, start))
+    optimize = vae.compiled_function(key, lambda: _optimizer(vae, num_samples, start))
+    options = tf.constant(num_steps), tf.constant(float(learning_rate))
+    return lambda x, seed, first_row: optimize(x, seed, first_row, *options)
 
 
 def _optimizer(vae: LatentVariableModel, num_samples: int, start: str) -> Callable:
-    parameters_of, posterior_of = split_encoder(vae)
+    parameters_of, posterior_of = _parameters_function(vae), posterior_function(vae)
 
     @tf.function(autograph=False, reduce_retracing=True, jit_compile=vae.uses_xla())
     def optimize(
         x: tf.Tensor, seed: tf.Tensor, first_row: tf.Tensor, num_steps: tf.Tensor, learning_rate: tf.Tensor
     ) -> list[tf.Tensor]:
         noise = Noise(seed, first_row).of(Stream.OPTIMIZATION)
-        objective = ELBO(num_samples=num_samples, form="log_ratio", gradient="sticking_the_landing")
+        objective = ELBO(num_samples=num_samples, form="log_ratio")
 
         def step(t: tf.Tensor, parameters: list, means: list, squares: list) -> tuple:
             with tf.GradientTape(watch_accessed_variables=False) as tape:
@@ -192,13 +214,14 @@ def _check_gradient(posterior: Any) -> None:
 def _draw(vae: LatentVariableModel, x: tf.Tensor, q_z: Any, num_samples: int, noise: Noise) -> LatentDraws:
     """Return draws of another posterior than the encoder's, scored by the model."""
     estimator = StickingTheLanding()
+    p_z = scored_with(vae.prior_distribution(), noise.of(Stream.PRIOR))
     z = estimator.sample(q_z, num_samples, noise.of(Stream.POSTERIOR))
-    return LatentDraws(z, q_z, vae.prior_distribution(), vae.log_likelihood(x, z), estimator)
+    return LatentDraws(z, q_z, p_z, vae.log_likelihood(x, z), estimator)
 
 
 def _evaluator(vae: LatentVariableModel, num_samples: int) -> Callable:
     """Return a compiled function of x, parameters, seed and first row: the ELBO of each example, [B]."""
-    posterior_of, objective = split_encoder(vae)[1], ELBO(num_samples=num_samples, form="log_ratio")
+    posterior_of, objective = posterior_function(vae), ELBO(num_samples=num_samples, form="log_ratio")
 
     @tf.function(autograph=False, reduce_retracing=True)
     def evaluate(x: tf.Tensor, parameters: list[tf.Tensor], seed: tf.Tensor, first_row: tf.Tensor) -> tf.Tensor:

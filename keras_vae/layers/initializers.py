@@ -7,7 +7,7 @@ from typing import Any
 import keras
 import tensorflow as tf
 
-__all__ = ["keras_initializer"]
+__all__ = ["for_one_weight", "keras_initializer"]
 
 
 def keras_initializer(identifier: Any) -> Any:
@@ -24,6 +24,17 @@ def keras_initializer(identifier: Any) -> Any:
         config = {key: value for key, value in identifier.get_config().items() if key != "dtype"}
         return getattr(keras.initializers, _name(identifier))(**config)
     return keras.initializers.get(identifier)
+
+
+def for_one_weight(initializer: Any) -> Any:
+    """Return an initializer for one weight of several: a new one where it has no seed.
+
+    An initializer without a seed draws one when it is made. Weights of equal shape would get equal values from it.
+    """
+    has_no_seed = isinstance(initializer, keras.initializers.Initializer) and (
+        initializer.get_config().get("seed", "none needed") is None
+    )
+    return initializer.clone() if has_no_seed else initializer
 
 
 def _name(initializer: Any) -> str:

@@ -11,6 +11,7 @@ from matplotlib.collections import EllipseCollection
 from matplotlib.figure import Figure
 
 from keras_vae import random
+from keras_vae.arguments import as_count
 from keras_vae.data.images import as_batches
 from keras_vae.distributions.latents import entries
 from keras_vae.evaluation.aggregate_posterior import prior_draws
@@ -66,7 +67,14 @@ def bubbles(vae: LatentVariableModel, data: Any, labels: Any = None, num_bubbles
     return figure
 
 
-def holes(vae: LatentVariableModel, data: Any, num_images: int = 12, num_samples: int = 1_000, seed: Any = 0) -> Figure:
+def holes(
+    vae: LatentVariableModel,
+    data: Any,
+    num_images: int = 12,
+    num_samples: int = 1_000,
+    seed: Any = 0,
+    high: float | None = None,
+) -> Figure:
     """Draw the images of three places of z: the deepest holes of the prior, all of the prior, and where the data is.
 
     Args:
@@ -75,7 +83,17 @@ def holes(vae: LatentVariableModel, data: Any, num_images: int = 12, num_samples
         num_images: Int, images in a row. 12.
         num_samples: Int, draws of the prior among which the holes are found. 1,000.
         seed: Seed of the draws. 0.
+        high: Float, value of white, as in `image_grid`. None: the largest in the figure.
+
+    Raises:
+        ValueError: if a count is not 1 or more, or if there are fewer draws than images in a row.
     """
+    num_images, num_samples = as_count(num_images=num_images), as_count(num_samples=num_samples)
+    if num_images > num_samples:
+        raise ValueError(
+            "The images of a row are made from `num_samples` draws: pass as many draws or more. "
+            f"Received: num_images={num_images}, num_samples={num_samples}"
+        )
     draws = prior_draws(vae, data, num_samples, seed=seed)
     places = np.concatenate(
         [
@@ -86,4 +104,4 @@ def holes(vae: LatentVariableModel, data: Any, num_images: int = 12, num_samples
     )
     z = tf.nest.map_structure(lambda part: tf.gather(part, places), draws.z)
     title = "means of p(x|z) at draws of the prior: in its holes; from holes (left) to data; where the data is"
-    return image_grid(random.mean_of(vae.decode(z)), num_images, title)
+    return image_grid(random.mean_of(vae.decode(z)), num_images, title, high=high)

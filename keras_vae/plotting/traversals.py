@@ -10,6 +10,7 @@ from scipy.special import logsumexp
 
 from keras_vae import random
 from keras_vae.distributions import latents
+from keras_vae.distributions.estimated_density import has_density
 from keras_vae.plotting.figures import image_grid
 from keras_vae.protocols import LatentVariableModel
 
@@ -19,7 +20,12 @@ _MASS = (0.99, 0.9, 0.5)  # inside the contours
 
 
 def traversals(
-    vae: LatentVariableModel, data: Any, num_dimensions: int = 10, num_steps: int = 11, reach: float = 2.5
+    vae: LatentVariableModel,
+    data: Any,
+    num_dimensions: int = 10,
+    num_steps: int = 11,
+    reach: float = 2.5,
+    high: float | None = None,
 ) -> Figure:
     """Draw what happens to the image of one z when one of its dimensions changes; a row for each dimension.
 
@@ -33,6 +39,7 @@ def traversals(
         num_dimensions: Int, rows at most. 10.
         num_steps: Int, images in a row. 11.
         reach: Float, standard deviations. 2.5.
+        high: Float, value of white, as in `image_grid`. None: the largest in the figure.
     """
     q_z = vae.encode(vae.check(data))
     loc, scale = random.mean_of(q_z).numpy(), random.stddev_of(q_z).numpy()
@@ -43,7 +50,7 @@ def traversals(
         z[row, :, j] = loc[:, j].mean() + spread[j] * np.linspace(-reach, reach, num_steps)
     images = random.mean_of(vae.decode(z.reshape(-1, z.shape[-1])))
     names = ", ".join(f"z{j}" for j in order)
-    return image_grid(images, num_steps, f"means of p(x|z) as one dimension changes; rows: {names}")
+    return image_grid(images, num_steps, f"means of p(x|z) as one dimension changes; rows: {names}", high=high)
 
 
 def exact_posterior(vae: LatentVariableModel, x: Any, num_steps: int = 200, reach: float = 4.0) -> Figure:
@@ -59,13 +66,18 @@ def exact_posterior(vae: LatentVariableModel, x: Any, num_steps: int = 200, reac
         reach: Float, standard deviations of the prior's draws that the grid covers around their mean. 4.
 
     Raises:
-        ValueError: if z has another number of dimensions.
+        ValueError: if z has another number of dimensions, or if the density of the prior is estimated.
     """
     if vae.latent_shape != (2,):
         raise ValueError(
             f"The posterior is drawn for z of two dimensions. Received: a model with latent_shape={vae.latent_shape}"
         )
     x, p_z = vae.check(x), vae.prior_distribution()
+    if not has_density(p_z):
+        raise ValueError(
+            "The exact posterior needs the density p(z), of which a second stage has estimates only: draw the model "
+            f"with another prior, `vae.with_prior`. Received: vae={vae.name!r}"
+        )
     draws = random.sample(p_z, 1_000, seed=0).numpy()
     limits = [(m - reach * s, m + reach * s) for m, s in zip(draws.mean(0), draws.std(0), strict=True)]
     axes_of_z = [np.linspace(*limit, num_steps) for limit in limits]

@@ -96,8 +96,8 @@ class Autoregressive(Prior):
 def _start(num_components: int) -> np.ndarray:
     """Return parameters of a mixture with mean 0 and variance 1 that is close to Normal(0, 1).
 
-    Its components lie at quantiles: were they all the same, those of the first entry, which sees no other, would have
-    the same gradient and stay the same.
+    Its components lie at different quantiles. Equal components of the first entry, which sees no other, would have
+    equal gradients. They would stay equal.
     """
     loc = np.array([NormalDist(sigma=0.7).inv_cdf((c + 0.5) / num_components) for c in range(num_components)])
     raw_scale = np.log(np.expm1(np.sqrt(1 - np.mean(loc**2))))

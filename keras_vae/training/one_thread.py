@@ -16,8 +16,9 @@ T = TypeVar("T")
 
 
 def one_thread_at_a_time(function: Callable[P, T]) -> Callable[P, T]:
-    """Return a function, whose first argument is a model, that waits while another thread is within one of its kind.
+    """Return a function, whose first argument is a model, that raises while another thread is within one of its kind.
 
+    It does not wait: the other thread may be waiting for this one, as a training waits for its data and its callbacks.
     Callbacks may call such functions of the model that is being trained, as they run in the same thread.
     """
     first_name = next(iter(inspect.signature(function).parameters))
@@ -25,13 +26,12 @@ def one_thread_at_a_time(function: Callable[P, T]) -> Callable[P, T]:
     @functools.wraps(function)
     def alone(*args: P.args, **kwargs: P.kwargs) -> T:
         model: Any = args[0] if args else kwargs[first_name]
-        # Python did not start the threads in which TensorFlow reads data. The model may be waiting for that data.
-        reads_data = isinstance(threading.current_thread(), threading._DummyThread)
-        if not model.in_use.acquire(blocking=not reads_data):
+        if not model.in_use.acquire(blocking=False):
             raise RuntimeError(
-                "The data of a training or evaluation must not train or evaluate the same model, which waits for that "
-                "data: use `elbo`, `predict` or another model there. "
-                f"Received: {function.__name__}, called while the data is read"
+                "Another thread is training or evaluating this model, whose metrics serve one thread at a time. Call "
+                "`fit` and `evaluate` when that thread is done, or use `elbo`, `predict` or another model. (The data "
+                "of a training is read in another thread than that of the training.) "
+                f"Received: model={model.name!r} in thread {threading.current_thread().name!r}"
             )
         try:
             return function(*args, **kwargs)

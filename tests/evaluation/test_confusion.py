@@ -9,6 +9,7 @@ from scipy.special import logsumexp
 import keras_vae as kv
 from keras_vae.distributions.bhattacharyya import bhattacharyya_distances
 from keras_vae.evaluation import overlap
+from keras_vae.evaluation.confusion import _errors
 from tests.reference import linear_gaussian
 
 
@@ -45,16 +46,48 @@ def test_coefficients_are_in_closed_form_and_the_pairs_are_the_greatest(vae, x, 
     assert np.all(result.pairs[:, 0] < result.pairs[:, 1])
 
 
+def jackknife(log_p):
+    """Confusion rate and expected error from log p(x_j|z_i) [S, N, N], and their errors: leave out one x at a time."""
+
+    def rates(log_p):
+        own = np.einsum("sii->si", log_p)
+        return (log_p.max(-1) > own).mean(), (1 - np.exp(own - logsumexp(log_p, -1))).mean()
+
+    num = log_p.shape[1]
+    without = [rates(np.delete(np.delete(log_p, m, 1), m, 2)) for m in range(num)]
+    return rates(log_p), np.sqrt((num - 1) * np.var(without, axis=0))
+
+
 def test_confusion_is_that_of_the_likelihood_by_scipy(model, vae, x, result):
     noise = kv.random.as_noise(0).of(kv.random.Stream.EVALUATION, kv.random.Stream.POSTERIOR)
     z = kv.random.sample(vae.encode(x), 5, noise).numpy()
     means = z @ model.weight.T + model.bias  # [S, I, E]
     log_p = stats.norm(means[:, :, None], model.sigma).logpdf(x).sum(-1)  # [S, I, J]
-    own = np.einsum("sii->si", log_p)
-    is_confused = (log_p.argmax(-1) != np.arange(7)).mean(0)
-    error = (1 - np.exp(own - logsumexp(log_p, -1))).mean(0)
-    assert result.confusion_rate == pytest.approx(kv.evaluation.estimate(is_confused))
-    assert result.expected_error == pytest.approx(kv.evaluation.estimate(error), rel=1e-9)
+
+    for estimate, mean, error in zip(result[:2], *jackknife(log_p), strict=True):
+        assert estimate == pytest.approx((mean, error), rel=1e-9)
+
+
+def test_errors_are_right_where_another_example_has_all_of_the_probability():
+    """1 - p(x_j|z) / sum p rounds to 0 there, and p(x_i|z) too."""
+    log_p = 1_000 * np.random.default_rng(0).normal(size=(3, 6, 6))
+    for value, share, mean, error in zip(*_errors(log_p, 0), *jackknife(log_p), strict=True):
+        assert value.mean() == pytest.approx(mean)
+        assert kv.evaluation.estimate(value + share).standard_error == pytest.approx(error)
+
+
+def test_standard_errors_are_those_of_the_spread_over_sets(model, vae):
+    """The jackknife is at least the spread in the mean (Efron & Stein), and here not far above it."""
+    rng, num_sets = np.random.default_rng(2), 40
+    results = []
+    for seed in range(num_sets):
+        x = rng.normal(size=(40, 2)) @ model.weight.T + model.bias + model.sigma * rng.normal(size=(40, 5))
+        results.append(overlap(vae, x, seed=seed)[:2])
+    spread = np.std(results, axis=0, ddof=1)[:, 0]
+    stated = np.sqrt(np.mean(np.square(results), axis=0))[:, 1]
+    error_of_spread = 1 / np.sqrt(2 * num_sets)
+    assert np.all(stated > spread * (1 - 2 * error_of_spread))
+    assert np.all(stated < spread * 1.5)
 
 
 def test_the_result_does_not_depend_on_the_batch_size(vae, x, result):

@@ -5,7 +5,7 @@ import pytest
 
 import keras_vae as kv
 from keras_vae.evaluation import inference_gap
-from tests.reference import kl_normal, linear_gaussian, normal_parameters
+from tests.reference import LinearGaussian, kl_normal, linear_gaussian, normal_parameters
 
 
 @pytest.fixture(scope="module")
@@ -114,3 +114,14 @@ def test_grey_targets_are_refused():
     vae = kv.VAE.for_images((4, 4, 1), 2, likelihood="soft-bernoulli", hidden=(4,), seed=0)
     with pytest.raises(ValueError, match="Grey targets under a soft Bernoulli have no log p"):
         inference_gap(vae, np.ones([2, 4, 4, 1]))
+
+
+def test_a_second_stage_that_is_exact_gives_the_gaps_of_its_prior(model, x, gaps_of):
+    """Under the second stage, with its true posterior, z is N(0, I), as under the prior of the first."""
+    second = LinearGaussian(0.8 * np.eye(2), np.zeros(2), 0.6)
+    second = second.normal_vae(*second.true_posterior())
+    vae = model.normal_vae(*model.true_posterior()).with_prior(kv.priors.SecondStage(second, dtype="float64"))
+    vae.compile(jit_compile=False)
+    gaps = inference_gap(vae, x, num_samples=20, num_steps=3)
+    np.testing.assert_allclose(gaps.log_marginal.mean, model.log_marginal(x).mean(), rtol=1e-4)
+    assert gaps.elbo.mean == pytest.approx(model.log_marginal(x).mean(), abs=1e-6)

@@ -97,6 +97,10 @@ def test_bad_arguments_are_named(full, x):
         optimize_posterior(full, x, start="prior")
     with pytest.raises(ValueError, match="`learning_rate` must be positive and finite. Received: learning_rate=0"):
         optimize_posterior(full, x, learning_rate=0)
+    with pytest.raises(
+        ValueError, match="`num_steps` must be 2,147,483,647 or less. Received: num_steps=1099511627776"
+    ):
+        optimize_posterior(full, x, num_steps=2**40)
 
 
 def test_latents_whose_draws_carry_no_gradient_are_refused(x):

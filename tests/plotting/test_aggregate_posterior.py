@@ -38,3 +38,11 @@ def test_holes_and_data_are_the_ends_of_the_order(make_vae, binary_images):
     first = vae.decode(draws.z[:1]).mean()[0, ..., 0].numpy()
     scale = canvas[:4, :4].max() / first.max()
     np.testing.assert_allclose(canvas[:4, :4], scale * first, rtol=1e-4)
+
+
+def test_numbers_of_images_without_draws_are_refused(make_vae, binary_images):
+    vae = make_vae()
+    with pytest.raises(ValueError, match="`num_images` must be 1 or more. Received: num_images=0"):
+        holes(vae, binary_images, num_images=0)
+    with pytest.raises(ValueError, match="pass as many draws or more. Received: num_images=5, num_samples=4"):
+        holes(vae, binary_images, num_images=5, num_samples=4)

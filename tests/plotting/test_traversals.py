@@ -3,7 +3,8 @@
 import numpy as np
 import pytest
 
-from keras_vae.plotting import exact_posterior, traversals
+import keras_vae as kv
+from keras_vae.plotting import exact_posterior, holes, traversals
 from keras_vae.plotting.traversals import _levels
 from tests.reference import linear_gaussian
 
@@ -46,3 +47,20 @@ def test_where_the_encoder_is_right_the_lines_lie_on_the_contours():
 def test_other_dimensions_than_two_are_refused(make_vae, binary_images):
     with pytest.raises(ValueError, match=r"two dimensions. Received: a model with latent_shape=\(4,\)"):
         exact_posterior(make_vae(latent_dim=4), binary_images[:2])
+
+
+def test_a_second_stage_which_has_no_density_is_refused(make_vae, binary_images):
+    second = kv.VAE.for_vectors((2,), latent_dim=1, likelihood="gaussian-shared", hidden=(4,), seed=0)
+    vae = make_vae(latent_dim=2).with_prior(kv.priors.SecondStage(second))
+    with pytest.raises(ValueError, match="needs the density p.* Received: vae="):
+        exact_posterior(vae, binary_images[:2])
+
+
+def test_white_is_high_in_all_figures_of_images(make_vae, binary_images):
+    vae = make_vae()
+    for figure in (
+        lambda high: traversals(vae, binary_images, num_dimensions=1, num_steps=2, high=high),
+        lambda high: holes(vae, binary_images, num_images=1, num_samples=2, high=high),
+    ):
+        canvases = [figure(high).axes[0].images[0].get_array()[:4, :4] for high in (1.0, 2.0)]
+        np.testing.assert_allclose(canvases[0], 2 * canvases[1])

@@ -13,7 +13,7 @@ import tensorflow as tf
 
 from keras_vae import random
 from keras_vae.arguments import check_counts, sizes_of
-from keras_vae.layers.initializers import keras_initializer
+from keras_vae.layers.initializers import for_one_weight, keras_initializer
 from keras_vae.registration import register
 
 __all__ = ["AutoregressiveNetwork"]
@@ -141,7 +141,7 @@ class AutoregressiveNetwork(keras.layers.Layer):
             if self.use_bias:
                 bias = self.add_weight(
                     mask.shape[1:],
-                    self.bias_initializer,
+                    for_one_weight(self.bias_initializer),
                     regularizer=self.bias_regularizer,
                     constraint=self.bias_constraint,
                     name=f"bias_{k}",
@@ -152,8 +152,10 @@ class AutoregressiveNetwork(keras.layers.Layer):
                 self._conditional_kernels.append(self._add_kernel(f"conditional_kernel_{k}", everywhere))
 
     def _add_kernel(self, name: str, mask: np.ndarray) -> keras.Variable:
+        initializer = for_one_weight(self.kernel_initializer)
+
         def masked(shape: Any, dtype: Any = None) -> tf.Tensor:
-            values = tf.convert_to_tensor(self.kernel_initializer(shape, dtype=dtype))
+            values = tf.convert_to_tensor(initializer(shape, dtype=dtype))
             return tf.where(mask, values, tf.zeros_like(values))
 
         return self.add_weight(

@@ -76,6 +76,19 @@ def test_a_random_order_is_a_permutation_that_the_seed_decides():
     assert seen[0] == seen[1] != seen[2]
 
 
+@pytest.mark.parametrize(("seed", "are_equal"), [(None, False), (1, True)])
+def test_layers_of_equal_shape_begin_with_kernels_and_biases_of_their_own_unless_the_initializer_has_a_seed(
+    seed, are_equal
+):
+    initializer = keras.initializers.RandomNormal(seed=seed)
+    layer = AutoregressiveNetwork(
+        1, event_shape=2, hidden_units=[6] * 3, kernel_initializer=initializer, bias_initializer=initializer
+    )
+    layer.build((None, 2))
+    for first, second in (layer._kernels[1:3], layer._biases[:2]):
+        assert np.array_equal(first, second) == are_equal
+
+
 def test_without_a_seed_the_global_seed_decides():
     seeds = []
     for seed in (1, 1, 2):
