@@ -46,7 +46,7 @@ def report(
     samples, means = vae.sample(_NUM_SAMPLES, seed), vae.sample(_NUM_SAMPLES, seed, mean=True)
     figures = {"training_curves": training_curves(history, vae.metric_units)} if history.get("loss") else {}
     if isinstance(vae.latent_shape, tuple) and len(vae.latent_shape) == 1 and vae.latent_dim > 2:
-        figures["traversals"] = traversals(vae, test.head(min(_NUM_POINTS, test.num_examples), seed))
+        figures["traversals"] = traversals(vae, test.head(min(_NUM_POINTS, test.num_examples), seed), high=high)
     return {
         **figures,
         "samples": image_grid(samples, title="samples x ~ p(x|z), z ~ p(z)", high=high),
