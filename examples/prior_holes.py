@@ -74,6 +74,7 @@ def main(
     fit_epochs: int = 10,
     num_components: int = 500,
     num_samples: int = 200,
+    classifier_steps: int = 2_000,
     seed: int = 0,
     figures: Path = Path("prior_holes"),
 ) -> dict[str, dict[str, float | str]]:
@@ -87,6 +88,7 @@ def main(
         fit_epochs: of the priors that are fitted to the finished model.
         num_components: of the mixtures, at most one for each training image.
         num_samples: importance samples for log p(x).
+        classifier_steps: training steps of the classifier whose features measure the samples.
         seed: of everything random.
         figures: folder of the PNG files.
 
@@ -102,7 +104,7 @@ def main(
 
     second = kv.VAE.for_vectors((latent_dim,), latent_dim, "gaussian-shared", hidden=(hidden, hidden), seed=seed)
     images = data.train.head(data.train.num_examples, seed)
-    features = kv.evaluation.train_features(images, data.train.labels, seed=seed)
+    features = kv.evaluation.train_features(images, data.train.labels, classifier_steps, seed=seed)
     print(f"Features: {features}")
 
     def train(vae: kv.VAE) -> kv.VAE:

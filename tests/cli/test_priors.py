@@ -1,10 +1,9 @@
-"""A run with each prior: trained, drawn, scored and exported from the command line."""
+"""A run with each prior, trained and scored from the command line."""
 
 import json
 
 import numpy as np
 import pytest
-import tensorflow as tf
 
 import keras_vae as kv
 from keras_vae.__main__ import main
@@ -22,7 +21,7 @@ def images(tmp_path_factory):
 
 
 @pytest.mark.parametrize("prior", [name for name in kv.priors.PRIORS if name != "standard-normal"])
-def test_a_run_with_a_learned_prior_is_trained_scored_and_exported(prior, images, tmp_path, capsys, monkeypatch):
+def test_a_run_with_a_learned_prior_is_trained_and_scored(prior, images, tmp_path, capsys, monkeypatch):
     monkeypatch.setattr("keras_vae.plotting.report", lambda *args: {})  # figures take long, and are tested elsewhere
     flags = ["--dataset", str(images), "--num-levels", "2", "--prior", prior, "--epochs", "1", "--latent-dim", "2"]
     flags += ["--hidden", "4", "--jit-compile", "off", "--output-dir", str(tmp_path), "--name", "run"]
@@ -30,10 +29,6 @@ def test_a_run_with_a_learned_prior_is_trained_scored_and_exported(prior, images
     assert json.loads((tmp_path / "run" / "config.json").read_text())["model"]["prior"] == prior
     assert main(["evaluate", str(tmp_path / "run"), "--num-samples", "10"]) == 0
     assert "log p(x), importance sampling" in capsys.readouterr().out
-    assert main(["export", str(tmp_path / "run"), "--to", str(tmp_path / "served")]) == 0
-    served = tf.saved_model.load(str(tmp_path / "served" / "1")).signatures["sample"]
-    drawn = served(num_samples=tf.constant(3), seed=tf.constant([0, 1]))["x"]
-    assert drawn.shape == (3, 4, 4, 1)
 
 
 def test_the_pseudo_inputs_of_a_run_begin_at_training_images(images):

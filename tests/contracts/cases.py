@@ -573,8 +573,8 @@ def output_of(name: str, x: Any, variant: bool = False) -> Any:
 def numbers_of(name: str, model: keras.Model) -> dict[str, np.ndarray]:
     """Return what a model computes that has not been called yet: its output, losses and, if it has one, density."""
     if name in PRIORS:
-        log_prob = model.prior().log_prob(np.ones([2, 3], "float32"))
-        return {"log_prob": np.asarray(log_prob), "samples": np.asarray(model.sample(4, seed=9))}
+        elbo = model.elbo(np.ones([2, 4], "float32"), seed=9)  # of the prior's density too
+        return {"elbo": np.asarray(elbo), "samples": np.asarray(model.sample(4, seed=9))}
     y = model(inputs_of(name))
     numbers = {"value": np.asarray(y), "losses": np.asarray(model.losses)}
     if isinstance(y, tfd.Distribution):

@@ -105,12 +105,12 @@ def test_the_bounds_enclose_the_known_kl(vae_of, name):
 
 def test_the_bounds_hold_in_the_mean_over_data_sets_and_their_standard_errors_are_the_spread(vae_of):
     """Of 60 points, where the bias shows: both bounds are more than 4 standard errors away from KL = 0."""
-    runs = [decompose(vae_of(2), data(no_hole, 2, seed, num_examples=60), seed=seed) for seed in range(100)]
+    runs = [decompose(vae_of(2), data(no_hole, 2, seed, num_examples=60), seed=seed) for seed in range(60)]
     for bound, sign in (("marginal_kl_lower", -1), ("marginal_kl_upper", 1)):
         means, errors = np.array([getattr(parts, bound) for parts in runs]).T
         assert sign * means.mean() > 4 * means.std(ddof=1) / np.sqrt(len(runs))
-        # The spread of 100 values has a relative standard error of 7 %.
-        assert np.sqrt(np.mean(errors**2)) == pytest.approx(means.std(ddof=1), rel=0.3)
+        # The spread of 60 values has a relative standard error of 9 %.
+        assert np.sqrt(np.mean(errors**2)) == pytest.approx(means.std(ddof=1), rel=4 * 0.09)
 
 
 def test_either_bound_of_one_term_adds_up_with_the_other_bound_of_the_other(vae_of):
@@ -162,10 +162,11 @@ def test_extra_mass_of_the_prior_is_not_taken_for_a_fit(vae_of):
 @pytest.mark.slow
 @pytest.mark.parametrize("dimensions", [2, 5, 10, 20, 50])
 def test_over_twenty_seeds_every_hole_is_seen_and_none_where_there_is_none(vae_of, dimensions):
-    """Takes some ten minutes for all dimensions; 1,000 points."""
+    """Takes some ten minutes for all dimensions. A ring in 50 of them is not seen with 2,000 points: "cannot tell"."""
+    num_examples = 1_000 if dimensions <= 20 else 4_000
     for name, make in {"none": no_hole, **{name: make for name, (make, _) in HOLES.items()}}.items():
         verdicts = [
-            diagnose(vae_of(dimensions), data(make, dimensions, seed), seed=seed).prior_fit.verdict
+            diagnose(vae_of(dimensions), data(make, dimensions, seed, num_examples), seed=seed).prior_fit.verdict
             for seed in range(20)
         ]
         if name == "none":

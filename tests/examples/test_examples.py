@@ -97,7 +97,8 @@ def test_the_weight_of_the_kl_pushes_posteriors_together(tmp_path, capsys, monke
 
 def test_each_remedy_of_a_hole_is_scored_beside_the_plain_model(tmp_path, capsys, monkeypatch):
     monkeypatch.setattr(kv.VAE, "_gains_from_xla", lambda vae: False)  # compiling takes longer than these trainings
-    sizes = {"latent_dim": 2, "hidden": 16, "epochs": 2, "fit_epochs": 2, "num_components": 20, "num_samples": 10}
+    sizes = {"latent_dim": 2, "hidden": 8, "epochs": 1, "fit_epochs": 1, "num_components": 10, "num_samples": 5}
+    sizes["classifier_steps"] = 20
     scores = prior_holes.main("digits", **sizes, figures=tmp_path)
     assert scores["standard normal"]["gain of the ELBO"] == 0
     assert set(scores) > {"standard normal", "mixture, fitted afterwards", "VampPrior from the start"}
