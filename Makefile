@@ -5,11 +5,13 @@ BIN := $(VENV)/bin
 
 .PHONY: train test test-fast check format
 
-# The maths and what flows: less than a minute and a half on two cores. No layers, flows, training runs, annealing, files
-# or scripts.
+# The maths and what flows: less than a minute and a half on two cores. No layers, flows, training runs, second stages,
+# optimised posteriors, two-sample tests, annealing, files or scripts.
 FAST := $(addprefix tests/,distributions random data objectives evaluation networks likelihoods posteriors priors) \
 	tests/test_architecture.py tests/test_names.py \
-	$(addprefix --ignore=tests/,evaluation/test_annealed_importance_sampling.py evaluation/test_progress.py) \
+	$(patsubst %,--ignore=tests/evaluation/test_%.py,annealed_importance_sampling features gaps posterior_optimization \
+	prior_fit progress quality two_sample) \
+	$(patsubst %,--ignore=tests/priors/test_%.py,flow second_stage) \
 	--ignore=tests/distributions/test_autoregressive_flow.py
 
 $(VENV)/installed: requirements.txt pyproject.toml
