@@ -5,15 +5,14 @@ from __future__ import annotations
 import dataclasses
 from typing import Any
 
-import tensorflow as tf
-
-from keras_vae import priors, random
+from keras_vae import priors
 from keras_vae.distributions.estimated_density import scored_with
 from keras_vae.models.vae import VAE
-from keras_vae.objectives import ELBO, LossTerms
+from keras_vae.objectives import ELBO
+from keras_vae.objectives.estimators import Estimator
 from keras_vae.priors import Prior
-from keras_vae.protocols import as_batch
-from keras_vae.random import Stream
+from keras_vae.protocols import Batch, LatentDraws, LatentVariableModel
+from keras_vae.random import Noise, Stream
 
 __all__ = ["fit_prior"]
 
@@ -77,17 +76,9 @@ def fit_prior(vae: VAE, x: Any, prior: str | Prior = "mixture", optimizer: Any =
 class _OfPrior(ELBO):
     """The ELBO of a model whose encoder and decoder run as in evaluation: nothing is dropped, no moment is updated."""
 
-    def __call__(
-        self,
-        model: Any,
-        x: Any,
-        seed: Any,
-        sample_weight: tf.Tensor | None = None,
-        first_row: Any = 0,
-        training: bool = False,
-    ) -> LossTerms:
-        batch, noise = as_batch(x), random.as_noise(seed, first_row)
+    def draw(
+        self, model: LatentVariableModel, batch: Batch, noise: Noise, estimator: Estimator, training: bool
+    ) -> LatentDraws:
         draws = model.draw(batch, self.num_samples, noise)
-        p_z = scored_with(model.prior_distribution(), noise.of(Stream.PRIOR), training)
-        weight = batch.example_weight if sample_weight is None else sample_weight
-        return self.terms(dataclasses.replace(draws, prior=p_z), weight)
+        prior = scored_with(model.prior_distribution(), noise.of(Stream.PRIOR), training)
+        return dataclasses.replace(draws, prior=prior)

@@ -7,10 +7,10 @@ from typing import Any, ClassVar
 import tensorflow as tf
 
 from keras_vae.arguments import as_count
-from keras_vae.objectives.estimators import ESTIMATORS
+from keras_vae.objectives.estimators import ESTIMATORS, Estimator
 from keras_vae.objectives.loss_terms import LossTerms
-from keras_vae.protocols import LatentDraws, LatentVariableModel, as_batch
-from keras_vae.random import as_noise
+from keras_vae.protocols import Batch, LatentDraws, LatentVariableModel, as_batch
+from keras_vae.random import Noise, as_noise
 
 __all__ = ["Objective"]
 
@@ -78,9 +78,15 @@ class Objective:
         batch = as_batch(x)
         weight = batch.example_weight if sample_weight is None else sample_weight
         estimator = ESTIMATORS[self.gradient]()
-        draws = model.draw(batch, self.num_samples, as_noise(seed, first_row), estimator, training)
+        draws = self.draw(model, batch, as_noise(seed, first_row), estimator, training)
         estimator.weigh(draws)
         return self.terms(draws, weight, getattr(model, "step", 0))
+
+    def draw(
+        self, model: LatentVariableModel, batch: Batch, noise: Noise, estimator: Estimator, training: bool
+    ) -> LatentDraws:
+        """Return the scored draws of z: those of `model.draw`."""
+        return model.draw(batch, self.num_samples, noise, estimator, training)
 
     def terms(self, draws: LatentDraws, sample_weight: tf.Tensor | None = None, step: Any = 0) -> LossTerms:
         """Return the loss and what it is made of.

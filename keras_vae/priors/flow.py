@@ -42,11 +42,11 @@ class _Flow(Prior):
 
     def _network(self, k: int) -> keras.layers.Layer:
         """Return the network of step k."""
-        raise NotImplementedError
+        raise NotImplementedError(f"{type(self).__name__} must override `_network`.")
 
     def _step(self, k: int) -> tfb.Bijector:
         """Return step k."""
-        raise NotImplementedError
+        raise NotImplementedError(f"{type(self).__name__} must override `_step`.")
 
     def distribution(self) -> tfd.TransformedDistribution:
         zeros = tf.zeros([self.latent_dim], self.variable_dtype)

@@ -107,12 +107,12 @@ def test_layers_that_were_frozen_stay_frozen_also_after_an_error(x):
     before = [layer.trainable for layer in vae._flatten_layers()]
 
     def fail(epoch, logs):
-        raise ArithmeticError
+        raise ArithmeticError("of the callback")
 
     stop = keras.callbacks.LambdaCallback(on_epoch_end=fail)
     mixture = kv.priors.MixtureOfNormals(2, 3)
     kv.fit_prior(vae, x[:100], mixture, verbose=0)
-    with pytest.raises(ArithmeticError):
+    with pytest.raises(ArithmeticError, match="of the callback"):
         kv.fit_prior(vae, x[:100], kv.priors.MixtureOfNormals(2, 3), callbacks=[stop], verbose=0)
     assert [layer.trainable for layer in vae._flatten_layers()] == before
 

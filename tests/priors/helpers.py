@@ -56,3 +56,19 @@ def integral(p_z, reach, points):
     axis = np.linspace(-reach, reach, points)
     grid = np.stack(np.meshgrid(axis, axis, indexing="ij"), -1)
     return np.exp(p_z.log_prob(grid)).sum() * (axis[1] - axis[0]) ** 2
+
+
+def check_gradients(prior, z, kernel):
+    """Compare the gradient of log p(z[:4]) along a direction of `kernel` with central differences; all are finite."""
+    with tf.GradientTape(persistent=True) as tape:
+        log_prob = prior().log_prob(z)
+        near = tf.reduce_sum(log_prob[:4])
+    step = np.finfo("float64").eps ** (1 / 3)
+    direction, start, ends = np.random.default_rng(4).normal(size=kernel.shape), kernel.numpy(), []
+    for sign in (1, -1):
+        kernel.assign(start + sign * step * direction)
+        ends.append(float(tf.reduce_sum(prior().log_prob(z[:4]))))
+    gradient = tape.gradient(near, kernel.value)
+    np.testing.assert_allclose(np.sum(gradient * direction), (ends[0] - ends[1]) / (2 * step), rtol=1e-6)
+    for gradient in tape.gradient(log_prob, prior.trainable_variables):
+        assert np.all(np.isfinite(gradient))

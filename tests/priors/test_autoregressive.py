@@ -11,7 +11,7 @@ import tensorflow as tf
 from keras_vae import random
 from keras_vae.priors import Autoregressive
 from keras_vae.priors.autoregressive import _start
-from tests.priors.helpers import correlated_normal, gaps_of_training, integral, moved, ring
+from tests.priors.helpers import check_gradients, correlated_normal, gaps_of_training, integral, moved, ring
 
 EPS = 2.0**-52
 RNG = np.random.default_rng(0)
@@ -73,18 +73,7 @@ def test_draws_have_the_moments_of_the_density_within_4_standard_errors():
 
 def test_the_gradient_is_that_of_central_differences_and_finite_far_away():
     prior, z = small(), tf.constant(np.concatenate([RNG.normal(size=(4, 3)), np.full((1, 3), 1e3)]))
-    with tf.GradientTape(persistent=True) as tape:
-        log_prob = prior().log_prob(z)
-        near = tf.reduce_sum(log_prob[:4])
-    kernel = prior.network.trainable_variables[0]
-    direction, start, step, ends = RNG.normal(size=kernel.shape), kernel.numpy(), EPS ** (1 / 3), []
-    for sign in (1, -1):
-        kernel.assign(start + sign * step * direction)
-        ends.append(float(tf.reduce_sum(prior().log_prob(z[:4]))))
-    gradient = tape.gradient(near, kernel.value)
-    np.testing.assert_allclose(np.sum(gradient * direction), (ends[0] - ends[1]) / (2 * step), rtol=1e-6)
-    for gradient in tape.gradient(log_prob, prior.trainable_variables):
-        assert np.all(np.isfinite(gradient))
+    check_gradients(prior, z, prior.network.trainable_variables[0])
 
 
 @pytest.mark.parametrize(("density", "latent_dim", "limit"), [(ring, 2, 0.1), (correlated_normal, 5, 0.15)])
