@@ -54,10 +54,10 @@ def main(
 
     Args:
         dimensions: r of each manifold, at most 10.
-        seeds: of manifold, data and training.
+        seeds: seeds, each of a manifold, its data and a training.
         sigma: standard deviation of the noise.
         num_examples: training points.
-        epochs: of each training, in batches of 200.
+        epochs: number of epochs of each training, in batches of 200.
         learning_rate: at the beginning of each training; it falls to 0.
     """
     print("| r | found | active | gamma / sigma |\n| --- | --- | --- | --- |", flush=True)

@@ -1,11 +1,6 @@
-"""Evaluation: whole splits, fixed seeds, standard errors.
+"""Evaluation: whole splits, fixed seeds, standard errors."""
 
-What needs scikit-learn, which is slow to import, is imported when it is asked for.
-"""
-
-import importlib
-from typing import Any
-
+from keras_vae.evaluation import baselines
 from keras_vae.evaluation.aggregate_posterior import PriorDraws, prior_draws
 from keras_vae.evaluation.annealed_importance_sampling import AnnealedLogMarginal, annealed_log_marginal
 from keras_vae.evaluation.confusion import Overlap, overlap
@@ -39,6 +34,7 @@ __all__ = [
     "SampleMeasures",
     "SampleQuality",
     "annealed_log_marginal",
+    "baselines",
     "classifier_test",
     "decompose",
     "diagnose",
@@ -58,9 +54,3 @@ __all__ = [
     "sample_quality",
     "train_features",
 ]
-
-
-def __getattr__(name: str) -> Any:
-    if name == "baselines":
-        return importlib.import_module("keras_vae.evaluation.baselines")
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
