@@ -10,6 +10,7 @@ from typing import Any, NamedTuple, Protocol
 import tensorflow as tf
 
 from keras_vae.distributions import latents
+from keras_vae.distributions.kl import has_closed_form_kl
 from keras_vae.distributions.sets import Support
 from keras_vae.random import Noise
 
@@ -135,6 +136,16 @@ class LatentDraws:
         It is the closed form or, for a pair without one, the mean of log q(z) - log p(z) over the draws.
         """
         return latents.kl_by_latent(self.posterior, self.prior, self.z)
+
+    @_computed_once
+    def has_closed_form_kl(self) -> bool:
+        """Whether TFP registers KL(q, p) of each latent in closed form."""
+        parts = zip(tf.nest.flatten(self.posterior), tf.nest.flatten(self.prior), strict=True)
+        return all(has_closed_form_kl(q, p) for q, p in parts)
+
+    def mean(self, values: tf.Tensor) -> tf.Tensor:
+        """Return E_q[values], [B], of `values` [S, B] at the draws, with the gradient of the estimator."""
+        return self.estimator.mean(self, values)
 
     @_computed_once
     def entropy(self) -> tf.Tensor | None:

@@ -23,7 +23,8 @@ import yaml
 from keras_vae.cli.reading import read_flags, read_settings
 from keras_vae.likelihoods import LIKELIHOODS, Likelihood
 from keras_vae.networks import NETWORKS
-from keras_vae.posteriors import POSTERIORS
+from keras_vae.objectives import ELBO, ESTIMATORS, IWAE, Objective
+from keras_vae.posteriors import POSTERIORS, DiscretePosterior
 from keras_vae.priors import PRIORS
 
 __all__ = [
@@ -38,6 +39,8 @@ __all__ = [
 
 
 _SMALLEST, _LARGEST, _LARGEST_INT = 1e-37, 1e38, 2**31 - 1  # what float32 and int32 hold
+
+_THROUGH_DRAWS = ("pathwise", "sticking_the_landing", "doubly_reparameterized")
 
 _shortened = reprlib.Repr()
 _shortened.maxlevel = 2
@@ -77,9 +80,10 @@ if TYPE_CHECKING:  # a type checker cannot read the keys of a table
     NetworkName = str
     PosteriorName = str
     PriorName = str
+    GradientName = str
 else:
-    LikelihoodName, NetworkName, PosteriorName, PriorName = (
-        Literal[tuple(table)] for table in (LIKELIHOODS, NETWORKS, POSTERIORS, PRIORS)
+    LikelihoodName, NetworkName, PosteriorName, PriorName, GradientName = (
+        Literal[tuple(table)] for table in (LIKELIHOODS, NETWORKS, POSTERIORS, PRIORS, ESTIMATORS)
     )
 
 
@@ -111,9 +115,17 @@ class ModelConfig:
     sigma: float = 0.1
     """scale of gaussian-fixed"""
     latent_dim: int = 20
-    """dimensions of z"""
+    """dimensions of z; or how many variables a categorical z has"""
     posterior: Annotated[PosteriorName, tyro.conf.arg(help=f"q(z|x): {_summaries(POSTERIORS)}")] = "diagonal"
-    prior: Annotated[PriorName, tyro.conf.arg(help=f"p(z): {_summaries(PRIORS)}")] = "standard-normal"
+    num_categories: int = 10
+    """of each variable of a categorical z"""
+    prior: Annotated[
+        PriorName | None,
+        tyro.conf.arg(
+            help=f"p(z): {_summaries(PRIORS)}",
+            help_behavior_hint="(default: standard-normal, or learned probabilities of a discrete z)",
+        ),
+    ] = None
     network: Annotated[NetworkName, tyro.conf.arg(help=f"body of encoder and decoder: {_summaries(NETWORKS)}")] = "mlp"
     hidden: Annotated[tuple[int, ...], tyro.conf.arg(help_behavior_hint=f"(default: {_widths(NETWORKS)})")] = ()
     """widths of the encoder's hidden layers, or filters of its convolutions of stride 2; the decoder's run backwards"""
@@ -133,11 +145,19 @@ class LossConfig:
 
     objective: Literal["elbo", "iwae"] = "elbo"
     """the negative ELBO, or the importance-weighted bound of num_samples draws"""
-    num_samples: int = 1
+    num_samples: Annotated[int | None, _flag(int, "1, or the 2 that the gradient compares")] = None
     """draws of z per image in training"""
-    gradient: Literal["pathwise", "sticking_the_landing", "doubly_reparameterized", "score_function"] = "pathwise"
-    """how it is estimated: doubly_reparameterized needs iwae; score_function needs elbo and 2 draws or more;
-    sticking_the_landing is biased for iwae with several draws"""
+    gradient: Annotated[
+        GradientName | None,
+        tyro.conf.arg(
+            help_behavior_hint="(default: pathwise; of a discrete z vimco with iwae, and with elbo disarm where it is "
+            "binary and gumbel_softmax where it is categorical)"
+        ),
+    ] = None
+    """how it is estimated: doubly_reparameterized and vimco need iwae, and the others of a discrete z elbo;
+    sticking_the_landing is biased for iwae with several draws, gumbel_softmax and straight_through always"""
+    temperature: float = 0.5
+    """of gumbel_softmax and straight_through"""
     beta: float = 1.0
     """weight of the KL in the elbo"""
     warm_up: int = 0
@@ -248,18 +268,28 @@ class Config:
                 "`beta`, `warm_up` and `free_bits` belong to objective=elbo. Received: objective=iwae, "
                 f"beta={self.loss.beta}, warm_up={self.loss.warm_up}, free_bits={self.loss.free_bits}"
             )
-        other = {"elbo": "doubly_reparameterized", "iwae": "score_function"}[self.loss.objective]
-        if self.loss.gradient == other:
+        objective: type[Objective] = {"elbo": ELBO, "iwae": IWAE}[self.loss.objective]
+        if self.gradient not in objective.gradients:
             raise ValueError(
-                f"objective={self.loss.objective} cannot have this gradient. Received: gradient={self.loss.gradient}"
+                f"objective={self.loss.objective} cannot have this gradient. Received: gradient={self.gradient}"
             )
-        if self.loss.gradient == "score_function" and self.loss.num_samples < 2:
-            raise ValueError(f"score_function needs 2 draws or more. Received: num_samples={self.loss.num_samples}")
-        of_free_bits = (self.loss.gradient, self.model.posterior, self.model.prior)
+        if self.num_samples < (least := ESTIMATORS[self.gradient].least_draws):
+            raise ValueError(f"{self.gradient} needs {least} draws or more. Received: num_samples={self.num_samples}")
+        if self.is_discrete and self.gradient in _THROUGH_DRAWS:
+            raise ValueError(
+                "This gradient goes through draws of z, which are discrete: score_function does not. "
+                f"Received: posterior={self.model.posterior}, gradient={self.gradient}"
+            )
+        if self.is_discrete and self.model.prior:
+            raise ValueError(
+                "This prior is one of real z: leave it out, and the probabilities of z are learned. "
+                f"Received: posterior={self.model.posterior}, prior={self.model.prior}"
+            )
+        of_free_bits = (self.gradient, self.model.posterior, self.model.prior or "standard-normal")
         if self.loss.free_bits and of_free_bits != ("pathwise", "diagonal", "standard-normal"):
             raise ValueError(
                 "`free_bits` requires gradient=pathwise, posterior=diagonal and prior=standard-normal. "
-                f"Received: gradient={self.loss.gradient}, posterior={self.model.posterior}, prior={self.model.prior}"
+                "Received: gradient={}, posterior={}, prior={}".format(*of_free_bits)
             )
         if self.model.batch_norm and self.model.network != "mlp":
             raise ValueError(f"`batch_norm` requires network=mlp. Received: network={self.model.network}")
@@ -268,6 +298,23 @@ class Config:
                 "output_bias=data_mean requires likelihood=bernoulli or soft-bernoulli. "
                 f"Received: likelihood={self.model.likelihood}"
             )
+
+    @property
+    def is_discrete(self) -> bool:
+        """Whether z is."""
+        return isinstance(POSTERIORS[self.model.posterior], DiscretePosterior)
+
+    @property
+    def gradient(self) -> str:
+        """The gradient that is asked for, or that suits the posterior."""
+        of_discrete = {"bernoulli": "disarm", "categorical": "gumbel_softmax"} if self.loss.objective == "elbo" else {}
+        suitable = of_discrete.get(self.model.posterior, "vimco") if self.is_discrete else "pathwise"
+        return self.loss.gradient or suitable
+
+    @property
+    def num_samples(self) -> int:
+        """The draws that are asked for, or as many as the gradient needs."""
+        return ESTIMATORS[self.gradient].least_draws if self.loss.num_samples is None else self.loss.num_samples
 
     def to_dict(self) -> dict[str, Any]:
         """Return nested plain dictionaries."""

@@ -12,17 +12,29 @@ from typing import Any, NamedTuple
 
 import keras
 
-from keras_vae import likelihoods, networks, priors
-from keras_vae.cli.config import Config, LossConfig, ModelConfig, TrainingConfig
+from keras_vae import likelihoods, networks, posteriors, priors
+from keras_vae.cli.config import Config, ModelConfig, TrainingConfig
 from keras_vae.data import Dequantize, ImageData, Split, load
 from keras_vae.likelihoods import LIKELIHOODS, Gaussian, Likelihood
 from keras_vae.models import VAE
 from keras_vae.networks import Network
-from keras_vae.objectives import ELBO, IWAE, FreeBits
+from keras_vae.objectives import ELBO, ESTIMATORS, IWAE, FreeBits, GumbelSoftmax, StraightThrough
+from keras_vae.posteriors import Categorical, Posterior
 from keras_vae.priors import Prior, VampPrior
 from keras_vae.protocols import LatentVariableModel
 
-__all__ = ["Run", "doubts", "learning_rate", "likelihood", "load_data", "load_run", "network", "objective", "prior"]
+__all__ = [
+    "Run",
+    "doubts",
+    "learning_rate",
+    "likelihood",
+    "load_data",
+    "load_run",
+    "network",
+    "objective",
+    "posterior",
+    "prior",
+]
 
 _STAGES = 8  # of Burda et al.'s schedule
 
@@ -90,8 +102,20 @@ def doubts(vae: LatentVariableModel, data: ImageData) -> list[str]:
     ]
 
 
-def prior(options: ModelConfig, train: Split) -> Prior:
-    """Return the prior that the configuration names; a VampPrior has at most one component for each training image.
+def posterior(options: ModelConfig) -> Posterior:
+    """Return the posterior that the configuration names.
+
+    Example:
+
+    >>> posterior(ModelConfig(posterior="categorical", num_categories=4))
+    Categorical(num_categories=4)
+    """
+    made = posteriors.get(options.posterior)
+    return dataclasses.replace(made, num_categories=options.num_categories) if isinstance(made, Categorical) else made
+
+
+def prior(options: ModelConfig, train: Split) -> Prior | None:
+    """Return the prior that the configuration names, or None; a VampPrior has no more components than training images.
 
     Example:
 
@@ -99,29 +123,32 @@ def prior(options: ModelConfig, train: Split) -> Prior:
     >>> prior(ModelConfig(prior="vamp-prior"), kv.data.Split(images, 20)).num_components
     20
     """
-    made = priors.get(options.prior, options.latent_dim)
+    made = priors.get(options.prior, options.latent_dim) if options.prior else None
     if isinstance(made, VampPrior) and made.num_components > train.num_examples:
         return VampPrior(train.num_examples)
     return made
 
 
-def objective(options: LossConfig, steps_per_epoch: int) -> ELBO | IWAE:
+def objective(config: Config, steps_per_epoch: int) -> ELBO | IWAE:
     """Return the objective that the configuration names.
 
     Example:
 
-    >>> objective(LossConfig("iwae", num_samples=5), 100).num_samples
+    >>> from keras_vae.cli.config import LossConfig
+    >>> objective(Config(loss=LossConfig("iwae", num_samples=5)), 100).num_samples
     5
     """
+    options, estimator = config.loss, ESTIMATORS[config.gradient]
+    gradient = estimator(options.temperature) if estimator in (GumbelSoftmax, StraightThrough) else estimator.name
     if options.objective == "iwae":
-        return IWAE(options.num_samples, options.gradient)
+        return IWAE(config.num_samples, gradient)
     beta: Any = options.beta
     if options.warm_up:
         beta = keras.optimizers.schedules.PolynomialDecay(0.0, options.warm_up * steps_per_epoch, options.beta)
     if options.free_bits:
-        return FreeBits(options.free_bits, beta=beta, num_samples=options.num_samples)
-    form = "kl" if options.gradient == "pathwise" else "log_ratio"
-    return ELBO(beta, options.num_samples, form, options.gradient)
+        return FreeBits(options.free_bits, beta=beta, num_samples=config.num_samples)
+    form = "log_ratio" if config.gradient == "sticking_the_landing" else "kl"
+    return ELBO(beta, config.num_samples, form, gradient)
 
 
 def learning_rate(options: TrainingConfig, num_steps: int) -> float | keras.optimizers.schedules.LearningRateSchedule:

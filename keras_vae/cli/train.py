@@ -17,7 +17,7 @@ from keras_vae.cli.config import Config, parse_config
 from keras_vae.cli.interrupts import Interrupts
 from keras_vae.cli.run_folder import describe_device, environment, save_figures
 from keras_vae.cli.run_status import RunFolder, new_run_folder, tidy
-from keras_vae.cli.runs import doubts, learning_rate, likelihood, load_data, network, objective, prior
+from keras_vae.cli.runs import doubts, learning_rate, likelihood, load_data, network, objective, posterior, prior
 from keras_vae.cli.terminal import one_line, plus_minus, run_command, say
 from keras_vae.saving.atomic import replaced, write_json
 
@@ -35,11 +35,11 @@ def make_vae(config: Config, data: kv.data.ImageData, epochs: int) -> kv.VAE:
         options.latent_dim,
         likelihood=likelihood(options, data.pixels.num_values),
         network=network(options),
-        posterior=options.posterior,
+        posterior=posterior(options),
         prior=prior(options, data.train),
         num_levels=data.pixels.num_values,
         dequantized_levels=data.pixels.num_levels if isinstance(data.pixels, kv.data.Dequantize) else 1,
-        objective=objective(config.loss, steps),
+        objective=objective(config, steps),
         seed=config.training.seed,
     )
     vae.check(data.train.head(config.training.batch_size))

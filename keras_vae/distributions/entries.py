@@ -9,7 +9,7 @@ from tensorflow_probability import distributions as tfd
 
 from keras_vae.distributions.wrappers import Independent
 
-__all__ = ["normal_entries", "weighted_log_prob"]
+__all__ = ["bernoulli_entries", "normal_entries", "weighted_log_prob"]
 
 
 def normal_entries(distribution: Any) -> tfd.Normal | None:
@@ -28,6 +28,18 @@ def normal_entries(distribution: Any) -> tfd.Normal | None:
         scale = distribution.scale.diag_part()
         return tfd.Normal(tf.zeros_like(scale) if distribution.loc is None else distribution.loc, tf.abs(scale))
     return None
+
+
+def bernoulli_entries(distribution: Any) -> tfd.Bernoulli | None:
+    """Return the Bernoulli distributions of the entries, batch + event shape, where they are independent; else None.
+
+    Example:
+
+    >>> bernoulli_entries(tfd.Independent(tfd.Bernoulli(logits=tf.zeros([3, 2])), 1)).batch_shape
+    TensorShape([3, 2])
+    """
+    entries = getattr(distribution, "distribution", None) if isinstance(distribution, Independent) else None
+    return entries if isinstance(entries, tfd.Bernoulli) else None
 
 
 def weighted_log_prob(distribution: tfd.Distribution, x: tf.Tensor, weight: Any) -> tf.Tensor:

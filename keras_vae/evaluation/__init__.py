@@ -3,6 +3,7 @@
 from keras_vae.evaluation import baselines
 from keras_vae.evaluation.aggregate_posterior import PriorDraws, prior_draws
 from keras_vae.evaluation.annealed_importance_sampling import AnnealedLogMarginal, annealed_log_marginal
+from keras_vae.evaluation.code_use import CodeUse, code_use
 from keras_vae.evaluation.confusion import Overlap, overlap
 from keras_vae.evaluation.decomposition import Decomposition, decompose
 from keras_vae.evaluation.diagnosis import Diagnosis, Finding, PriorFit, diagnose, prior_fit
@@ -19,6 +20,7 @@ __all__ = [
     "AUC",
     "MMD",
     "AnnealedLogMarginal",
+    "CodeUse",
     "Decomposition",
     "Diagnosis",
     "Estimate",
@@ -36,6 +38,7 @@ __all__ = [
     "annealed_log_marginal",
     "baselines",
     "classifier_test",
+    "code_use",
     "decompose",
     "diagnose",
     "elbo_gain",

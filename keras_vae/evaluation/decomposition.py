@@ -13,6 +13,7 @@ from scipy.special import logsumexp
 from keras_vae import random
 from keras_vae.data.images import as_batches
 from keras_vae.distributions import latents
+from keras_vae.distributions.discrete import has_discrete_values
 from keras_vae.distributions.estimated_density import has_density
 from keras_vae.evaluation.aggregate_posterior import posterior_densities
 from keras_vae.evaluation.elbo import Estimate, estimate
@@ -41,8 +42,9 @@ class Decomposition(NamedTuple):
             true, where log p(z) is a lower bound itself (`keras_vae.priors.SecondStage`).
         marginal_kl_upper: Upper bound of KL(q(z), p(z)).
         variance_of_means: [D], of the posterior's means over the data set: a dimension with less than 0.01 is
-            inactive.
-        kl_per_dimension: [D], mean over the data set; empty unless posterior and prior are diagonal normals.
+            inactive. Of one-hot vectors [N], the sum over the entries of each.
+        kl_per_dimension: [D], mean over the data set; empty unless the entries of z are independent under posterior
+            and prior.
         draws: [N, D], one z of each posterior: draws of the aggregate posterior.
     """
 
@@ -125,7 +127,10 @@ def decompose(vae: LatentVariableModel, data: Any, batch_size: int = 500, seed: 
         with np.errstate(invalid="ignore"):  # an infinite bound has no error
             return Estimate(float(values.mean()), estimate(values + sign * share).standard_error)
 
-    is_exact = has_density(vae.prior_distribution())
+    p_z, variance = vae.prior_distribution(), values["mean"].astype(np.float64).var(axis=0)
+    if has_discrete_values(p_z) and p_z.event_shape.rank > 1:
+        variance = variance.reshape(-1, p_z.event_shape[-1]).sum(axis=1)
+    is_exact = has_density(p_z)
     log_q, log_p = values["log_q"].astype(np.float64), values["log_p"].astype(np.float64)
     return Decomposition(
         reconstruction_loss=estimate(-values["log_likelihood"].astype(np.float64)),
@@ -133,7 +138,7 @@ def decompose(vae: LatentVariableModel, data: Any, batch_size: int = 500, seed: 
         mutual_information_upper=bound(log_q - without_own, shares[1], -1),
         marginal_kl_lower=bound(without_own - log_p, shares[1], +1) if is_exact else Estimate(0.0, 0.0),
         marginal_kl_upper=bound(with_own - log_p, shares[0], +1),
-        variance_of_means=values["mean"].astype(np.float64).var(axis=0),
+        variance_of_means=variance,
         kl_per_dimension=values["kl"].astype(np.float64).mean(axis=0),
         draws=values["draws"],
     )

@@ -10,6 +10,7 @@ import keras
 
 from keras_vae import random
 from keras_vae.distributions import latents
+from keras_vae.distributions.discrete import has_discrete_values
 from keras_vae.evaluation.aggregate_posterior import draws_of
 from keras_vae.evaluation.decomposition import Decomposition, decompose
 from keras_vae.evaluation.two_sample import AUC, MMD, classifier_test, mmd_test
@@ -170,6 +171,10 @@ def _unused_units(parts: Decomposition) -> Iterator[Finding]:
 
 def _misfit(vae: LatentVariableModel, fit: PriorFit) -> Iterator[Finding]:
     if fit.verdict == "hole":
+        if has_discrete_values(vae.prior_distribution()):
+            advice = "A prior whose variables depend on one another fits better: train with"
+            yield Finding("prior-hole", f"{fit} {advice} prior=keras_vae.priors.VampPrior().", (VampPrior(),))
+            return
         is_vector = vae.latent_shape == (vae.latent_dim,)
         remedies = (MixtureOfNormals(vae.latent_dim), VampPrior(), MAF(vae.latent_dim)) if is_vector else ()
         sentence = (

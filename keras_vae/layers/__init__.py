@@ -14,7 +14,11 @@ from keras_vae.layers.families.independent_unit import IndependentBeta, Independ
 from keras_vae.layers.families.mixture import MixtureLogistic, MixtureNormal, MixtureSameFamily
 from keras_vae.layers.families.mixture_of_one_hot import CategoricalMixtureOfOneHotCategorical
 from keras_vae.layers.families.multivariate_normal import MultivariateNormalDiag, MultivariateNormalTriL
-from keras_vae.layers.families.one_hot_categorical import OneHotCategorical, RelaxedOneHotCategorical
+from keras_vae.layers.families.one_hot_categorical import (
+    IndependentOneHotCategorical,
+    OneHotCategorical,
+    RelaxedOneHotCategorical,
+)
 from keras_vae.layers.families.quantized_logistic import MixtureQuantizedLogistic, QuantizedLogistic
 from keras_vae.layers.families.variational_gaussian_process import VariationalGaussianProcess
 from keras_vae.layers.flows.autoregressive_flow import AutoregressiveFlow
@@ -70,6 +74,7 @@ __all__ = [
     "IndependentLogistic",
     "IndependentNegativeBinomial",
     "IndependentNormal",
+    "IndependentOneHotCategorical",
     "IndependentPoisson",
     "IndependentSoftBernoulli",
     "IndependentStudentT",

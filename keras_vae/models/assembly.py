@@ -7,13 +7,14 @@ from collections.abc import Sequence
 
 import keras
 
-from keras_vae import likelihoods, networks, posteriors
+from keras_vae import likelihoods, networks, posteriors, priors
 from keras_vae.arguments import as_count, check_counts, sizes_of
 from keras_vae.likelihoods import Likelihood
 from keras_vae.networks import Network
-from keras_vae.posteriors import Posterior
+from keras_vae.posteriors import DiscretePosterior, Posterior
+from keras_vae.priors import Prior
 
-__all__ = ["image_decoder", "image_encoder", "make_decoder", "make_encoder"]
+__all__ = ["image_decoder", "image_encoder", "latent_shape_and_prior", "make_decoder", "make_encoder"]
 
 
 def make_encoder(
@@ -47,7 +48,7 @@ def make_encoder(
 
 def make_decoder(
     event_shape: Sequence[int],
-    latent_dim: int,
+    latent_dim: int | Sequence[int],
     likelihood: str | Likelihood = "bernoulli",
     network: str | Network = "mlp",
 ) -> keras.Sequential:
@@ -55,7 +56,7 @@ def make_decoder(
 
     Args:
         event_shape: Integers, the shape of x.
-        latent_dim: Int, D.
+        latent_dim: Int, D; or integers, the shape of a z that is no vector, whose entries the network sees as one.
         likelihood: Str or object, see `keras_vae.likelihoods.get`. "bernoulli".
         network: Str or object, see `keras_vae.networks.get`. "mlp".
 
@@ -64,10 +65,13 @@ def make_decoder(
     >>> make_decoder((30,), latent_dim=5, likelihood="gaussian")(np.zeros([3, 5])).event_shape.as_list()
     [30]
     """
-    event_shape, latent_dim = sizes_of("event_shape", event_shape), as_count(latent_dim=latent_dim)
+    event_shape = sizes_of("event_shape", event_shape)
+    latent_shape = sizes_of("latent_dim", [latent_dim] if isinstance(latent_dim, int) else latent_dim)
     family = likelihoods.get(likelihood)
     params_per_entry = as_count(params_per_entry=family.params_per_entry)
-    decoder = networks.get(network).decoder(latent_dim, event_shape, params_per_entry)
+    decoder = networks.get(network).decoder(math.prod(latent_shape), event_shape, params_per_entry)
+    if len(latent_shape) > 1:
+        decoder = keras.Sequential([keras.Input(latent_shape), keras.layers.Flatten(), *decoder.layers])
     if family.in_blocks and params_per_entry > 1:
         decoder.add(keras.layers.Reshape((math.prod(event_shape), params_per_entry)))
         decoder.add(keras.layers.Permute((2, 1)))
@@ -100,7 +104,7 @@ def image_encoder(
 
 def image_decoder(
     event_shape: Sequence[int],
-    latent_dim: int,
+    latent_dim: int | Sequence[int],
     likelihood: str | Likelihood = "bernoulli",
     network: str | Network = "mlp",
     hidden: Sequence[int] | None = None,
@@ -110,7 +114,7 @@ def image_decoder(
 
     Args:
         event_shape: Integers, the shape of x.
-        latent_dim: Int, D.
+        latent_dim: Int or integers, see `make_decoder`.
         likelihood: Str or object, see `keras_vae.likelihoods.get`. "bernoulli".
         network: Str or object, see `keras_vae.networks.get`. "mlp".
         hidden: Integers, widths or filters of the encoder; the decoder runs backwards. None: those of the table.
@@ -119,3 +123,15 @@ def image_decoder(
     return make_decoder(
         event_shape, latent_dim, likelihoods.get(likelihood, num_levels), network=networks.get(network, hidden)
     )
+
+
+def latent_shape_and_prior(
+    posterior: str | Posterior, prior: str | Prior | None, latent_dim: int
+) -> tuple[tuple[int, ...], Prior]:
+    """Return the shape of one z, and the prior: that which is given, or that which goes with the posterior."""
+    family = posteriors.get(posterior)
+    if isinstance(family, DiscretePosterior):
+        shape, prior = family.latent_shape(latent_dim), family.prior(latent_dim) if prior is None else prior
+    else:
+        shape, prior = (latent_dim,), "standard-normal" if prior is None else prior
+    return shape, priors.get(prior, latent_dim)

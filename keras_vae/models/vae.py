@@ -11,23 +11,30 @@ import numpy as np
 import tensorflow as tf
 from tensorflow_probability import distributions as tfd
 
-from keras_vae import likelihoods, networks, priors, random
-from keras_vae.arguments import check_counts, check_not_masked
+from keras_vae import likelihoods, networks, random
+from keras_vae.arguments import as_count, check_counts, check_not_masked
 from keras_vae.data.arrays import as_tensor
 from keras_vae.distributions import latents
 from keras_vae.distributions.batch_reshape import BatchReshape
+from keras_vae.distributions.discrete import is_discrete
 from keras_vae.distributions.entries import weighted_log_prob
 from keras_vae.distributions.estimated_density import scored_with
 from keras_vae.distributions.support import family_name, is_normalized, support_of
 from keras_vae.evaluation.importance_sampling import log_marginal
 from keras_vae.layers import KLDivergenceAddLoss, KLDivergenceRegularizer, as_distribution
 from keras_vae.likelihoods import Likelihood
-from keras_vae.models.assembly import image_decoder, image_encoder, make_decoder, make_encoder
+from keras_vae.models.assembly import (
+    image_decoder,
+    image_encoder,
+    latent_shape_and_prior,
+    make_decoder,
+    make_encoder,
+)
 from keras_vae.models.gamma import Gamma
 from keras_vae.models.objective_model import ObjectiveModel
 from keras_vae.networks import Network
 from keras_vae.objectives import ELBO
-from keras_vae.objectives.estimators import Estimator
+from keras_vae.objectives.estimators import Estimator, Pathwise
 from keras_vae.posteriors import Posterior
 from keras_vae.priors import Prior
 from keras_vae.protocols import Batch, LatentDraws
@@ -128,7 +135,7 @@ class VAE(ObjectiveModel):
         likelihood: str | Likelihood = "bernoulli",
         network: str | Network = "mlp",
         posterior: str | Posterior = "diagonal",
-        prior: str | Prior = "standard-normal",
+        prior: str | Prior | None = None,
         *,
         hidden: Sequence[int] | None = None,
         num_levels: int | None = None,
@@ -138,13 +145,14 @@ class VAE(ObjectiveModel):
 
         Args:
             event_shape: Integers (H, W, C).
-            latent_dim: Int, D.
+            latent_dim: Int, D; or how many variables a categorical z has.
             likelihood: Str, a key of `keras_vae.likelihoods.LIKELIHOODS`, or a `keras_vae.likelihoods.Likelihood`.
                 "bernoulli".
             network: Str, a key of `keras_vae.networks.NETWORKS`, or a `keras_vae.networks.Network`. "mlp".
             posterior: Str, a key of `keras_vae.posteriors.POSTERIORS`, or a `keras_vae.posteriors.Posterior`.
                 "diagonal".
-            prior: Str, a key of `keras_vae.priors.PRIORS`, or a `keras_vae.priors.Prior`. "standard-normal".
+            prior: Str, a key of `keras_vae.priors.PRIORS`, or a `keras_vae.priors.Prior`. None: N(0, I), or
+                independent variables with learned probabilities where the posterior is discrete.
             hidden: Integers, widths of the encoder's hidden layers, or filters of its convolutions, where the network
                 is given by name; the decoder runs backwards. None: those of the table.
             num_levels: Int, K where x has the levels 0 ... K-1: the encoder scales them to [0, 1], and a likelihood
@@ -176,8 +184,9 @@ class VAE(ObjectiveModel):
             num_levels=family.num_levels or 2 if num_levels is None else num_levels,
             posterior=posterior,
         )
-        decoder = image_decoder(event_shape, latent_dim, likelihood=family, network=network, hidden=hidden)
-        return cls(encoder, decoder, priors.get(prior, latent_dim), **kwargs)
+        latent_shape, prior = latent_shape_and_prior(posterior, prior, latent_dim)
+        decoder = image_decoder(event_shape, latent_shape, likelihood=family, network=network, hidden=hidden)
+        return cls(encoder, decoder, prior, **kwargs)
 
     @classmethod
     def for_vectors(
@@ -187,7 +196,7 @@ class VAE(ObjectiveModel):
         likelihood: str | Likelihood = "gaussian",
         network: str | Network = "mlp",
         posterior: str | Posterior = "diagonal",
-        prior: str | Prior = "standard-normal",
+        prior: str | Prior | None = None,
         *,
         hidden: Sequence[int] | None = None,
         **kwargs: Any,
@@ -203,7 +212,7 @@ class VAE(ObjectiveModel):
             likelihood: Str or object, as of `for_images`. "gaussian".
             network: Str or object, as of `for_images`. "mlp".
             posterior: Str or object, as of `for_images`. "diagonal".
-            prior: Str or object, as of `for_images`. "standard-normal".
+            prior: Str or object, as of `for_images`. None.
             hidden: Integers, as of `for_images`. None: those of the table.
             **kwargs: Arguments of `VAE`.
 
@@ -218,8 +227,9 @@ class VAE(ObjectiveModel):
         """
         body = networks.get(network, hidden)
         encoder = make_encoder(event_shape, latent_dim, network=body, posterior=posterior)
-        decoder = make_decoder(event_shape, latent_dim, likelihood=likelihood, network=body)
-        return cls(encoder, decoder, priors.get(prior, latent_dim), **kwargs)
+        latent_shape, prior = latent_shape_and_prior(posterior, prior, latent_dim)
+        decoder = make_decoder(event_shape, latent_shape, likelihood=likelihood, network=body)
+        return cls(encoder, decoder, prior, **kwargs)
 
     def build(self, input_shape: Any) -> None:
         """Build the parts on zeros, check that they fit together, and find what the likelihood can score."""
@@ -248,6 +258,7 @@ class VAE(ObjectiveModel):
                 f"The encoder's posterior must have batch [B] and the prior's event shape {self.latent_shape}. "
                 f"Received: batch_shape={[q.batch_shape for q in posteriors]}, event_shape={latents.latent_shape(q_z)}"
             )
+        tf.nest.map_structure(_check_prior_of_discrete, q_z, p_z)
         p_x = self.decode(tf.nest.map_structure(lambda p: tf.zeros([1, *p.event_shape], p.dtype), p_z))
         if p_x.batch_shape.rank != 1 or tuple(p_x.event_shape) != event_shape:
             raise ValueError(
@@ -257,6 +268,7 @@ class VAE(ObjectiveModel):
         self.support, self._family = support_of(p_x), family_name(p_x)
         self.is_normalized = is_normalized(p_x)
         self.latent_dim = sum(p.event_shape.num_elements() for p in tf.nest.flatten(p_z))
+        self._is_reparameterized = all(q.reparameterization_type == tfd.FULLY_REPARAMETERIZED for q in posteriors)
         self._gamma = Gamma.of(self.decoder)
         self.built = True
 
@@ -375,11 +387,14 @@ class VAE(ObjectiveModel):
         )
 
     def call(self, x: Any, training: bool = False) -> tf.Tensor:
-        z = random.mean_of(self.encode(x, training=training))
+        z = random.center_of(self.encode(x, training=training))
         return random.mean_of(self.decode(z, training=training))
 
     def reconstruct(self, x: Any, seed: Any = None) -> tf.Tensor:
-        """Return the mean of p(x|z), [B, *event], at the mean of q(z|x) or, given a `seed`, at a draw of it."""
+        """Return the mean of p(x|z), [B, *event], at the mean of q(z|x) or, given a `seed`, at a draw of it.
+
+        Of a discrete z it is the mode, the most probable z, in the place of the mean.
+        """
         x = self.check(x)
         if seed is None:
             return self(x)
@@ -416,10 +431,17 @@ class VAE(ObjectiveModel):
     def elbo(self, x: Any, num_samples: int = 1, seed: Any = None) -> tf.Tensor:
         """Return the ELBO of each example in nats, [B], from `num_samples` posterior draws; up is better.
 
-        Its mean over draws is a lower bound of log p(x), whatever objective the model is trained with.
+        Its mean over draws is a lower bound of log p(x), whatever objective the model is trained with. Gradients go
+        through the draws of a reparameterised posterior; those of a discrete one carry none.
         """
         seed = self._next_seed() if seed is None else seed
-        return ELBO(num_samples=num_samples)(self, self.check(x), seed=seed).elbo
+        draws = self.draw(
+            Batch(self.check(x)),
+            as_count(num_samples=num_samples),
+            random.as_noise(seed),
+            Pathwise() if self._is_reparameterized else Estimator(),
+        )
+        return ELBO().terms(draws).elbo
 
     def log_marginal(self, x: Any, num_samples: int = 1000, seed: Any = None) -> tuple[np.ndarray, np.ndarray]:
         """Return log p(x) of each example in nats, [N], and its standard error, by importance sampling.
@@ -445,7 +467,7 @@ class VAE(ObjectiveModel):
             return self._checked_in_graph(x)
         self.support.check(self._as_scored(x), self._family)
         if not self.support.is_known:
-            log_prob = self.decode(random.mean_of(self.encode(x[:_NUM_SCORED]))).log_prob(x[:_NUM_SCORED])
+            log_prob = self.decode(random.center_of(self.encode(x[:_NUM_SCORED]))).log_prob(x[:_NUM_SCORED])
             if not np.all(np.isfinite(log_prob)):
                 raise ValueError(
                     f"The {self._family} likelihood gives x a log-probability that is not finite: is x in its support? "
@@ -532,3 +554,13 @@ class VAE(ObjectiveModel):
         with sharing_objects():
             built = {name: keras.saving.deserialize_keras_object(config[name], custom_objects) for name in parts}
         return cls(**{**config, **built})
+
+
+def _check_prior_of_discrete(q_z: tfd.Distribution, p_z: tfd.Distribution) -> None:
+    """Raise if z is discrete under q(z|x) and not under p(z): probabilities and densities would be compared."""
+    support = support_of(q_z)
+    if is_discrete(q_z) and not support.contains(random.sample(p_z, 1, seed=0)):
+        raise ValueError(
+            f"The entries of z are {support.description} under the posterior, and others under the prior: pass a prior "
+            f"of the same kind, such as keras_vae.priors.Bernoulli. Received: a prior of {type(p_z).__name__}"
+        )

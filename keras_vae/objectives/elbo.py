@@ -8,7 +8,7 @@ import keras
 import tensorflow as tf
 
 from keras_vae.arguments import check_numbers
-from keras_vae.objectives.estimators import score_function
+from keras_vae.objectives.estimators import Estimator
 from keras_vae.objectives.loss_terms import LossTerms
 from keras_vae.objectives.objective import Objective
 from keras_vae.protocols import LatentDraws
@@ -38,9 +38,13 @@ class ELBO(Objective):
             `LossTerms.elbo` is always the ELBO itself.
         num_samples: S, posterior draws per example.
         form: see above.
-        gradient: "pathwise" goes through the draws of z; "sticking_the_landing" too, without the score of q;
-            "score_function" is REINFORCE with the other draws' mean as a control variate: it needs no
-            reparameterised posterior and two draws or more. The latter two differentiate the form "log_ratio".
+        gradient: Str, or a `keras_vae.objectives.Estimator`. "pathwise" goes through the draws of z;
+            "sticking_the_landing" too, without the score of q, and differentiates the form "log_ratio". The others
+            serve posteriors that are not reparameterised: "score_function" is REINFORCE with the other draws' mean as
+            a control variate, for any posterior and two draws or more; "disarm" takes Bernoulli units and pairs of
+            draws; "gumbel_softmax" and "straight_through" relax discrete z, and are biased; "enumeration" sums over
+            all z, which must be few. In the form "kl" they estimate the gradient of the reconstruction alone, where
+            the KL has a closed form.
 
     Call arguments and result as in `keras_vae.objectives.Objective`.
 
@@ -53,47 +57,52 @@ class ELBO(Objective):
         Hoffman & Johnson (2016), "ELBO surgery", Sec. 2 (all three). Higgins et al. (2017), "beta-VAE", Eq. 4.
     """
 
-    gradients = ("pathwise", "sticking_the_landing", "score_function")
+    gradients = (
+        "pathwise",
+        "sticking_the_landing",
+        "score_function",
+        "disarm",
+        "gumbel_softmax",
+        "straight_through",
+        "enumeration",
+    )
 
     def __init__(
         self,
         beta: float | keras.optimizers.schedules.LearningRateSchedule = 1.0,
         num_samples: int = 1,
         form: str = "kl",
-        gradient: str = "pathwise",
+        gradient: str | Estimator = "pathwise",
     ):
         if not callable(beta):
             check_numbers(positive=False, beta=beta)
         if form not in _FORMS:
             raise ValueError(f"`form` must be one of {', '.join(_FORMS)}. Received: form={form!r}")
         super().__init__(num_samples, gradient)
-        if gradient != "pathwise" and form != "log_ratio":
+        if gradient == "sticking_the_landing" and form != "log_ratio":
             raise ValueError(
                 f'gradient="{gradient}" differentiates the form "log_ratio": pass it. Received: form={form!r}'
             )
-        if gradient == "score_function" and num_samples < 2:
-            raise ValueError(f"The control variate needs 2 draws or more. Received: num_samples={num_samples}")
         self.beta = beta
         self.form = form
 
     def terms(self, draws: LatentDraws, sample_weight: tf.Tensor | None = None, step: Any = 0) -> LossTerms:
-        log_likelihood = tf.reduce_mean(draws.log_likelihood, axis=0)
+        log_likelihood = draws.mean(draws.log_likelihood)
         beta = tf.cast(self.beta(step) if callable(self.beta) else self.beta, log_likelihood.dtype)
-        if self.form == "kl":
+        signal = draws.log_likelihood  # what is estimated from draws, [S, B]
+        if self.form == "kl" and (draws.has_closed_form_kl or self.estimator.name == "pathwise"):
             kl = sum(tf.reduce_sum(part, axis=list(range(1, part.shape.rank))) for part in draws.kl.values())
         elif self.form == "entropy":
             if draws.entropy is None:
                 raise ValueError('The posterior has no closed form of its entropy. Received: form="entropy"')
-            kl = -tf.reduce_mean(draws.log_prior, axis=0) - draws.entropy
+            kl = -draws.mean(draws.log_prior) - draws.entropy
+            signal += beta * draws.log_prior
         else:
-            by_score = self.gradient == "score_function"
-            log_q = tf.stop_gradient(draws.log_posterior) if by_score else draws.log_posterior
-            log_ratio = log_q - draws.log_prior  # [S, B]
-            kl = tf.reduce_mean(log_ratio, axis=0)
+            log_ratio = draws.log_posterior - draws.log_prior  # [S, B]
+            kl = draws.mean(log_ratio)
+            signal -= beta * log_ratio
         losses = -log_likelihood + beta * self.penalty(draws, kl, sample_weight)
-        if self.gradient == "score_function":
-            signal = draws.log_likelihood - beta * log_ratio
-            losses -= tf.reduce_mean(score_function(draws.log_posterior, signal), axis=0)
+        losses -= draws.estimator.surrogate(draws, tf.stop_gradient(signal))
         return LossTerms.of(losses, log_likelihood, kl, sample_weight)
 
     def penalty(self, draws: LatentDraws, kl: tf.Tensor, sample_weight: tf.Tensor | None) -> tf.Tensor:
@@ -102,7 +111,3 @@ class ELBO(Objective):
 
     def get_config(self) -> dict[str, Any]:
         return {**super().get_config(), "form": self.form, "beta": keras.saving.serialize_keras_object(self.beta)}
-
-    @classmethod
-    def from_config(cls, config: dict[str, Any]) -> ELBO:
-        return cls(**{**config, "beta": keras.saving.deserialize_keras_object(config["beta"])})

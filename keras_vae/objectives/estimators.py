@@ -1,38 +1,56 @@
 """Estimators of the gradient of E_q[f(z)]: the value stays, what the tape sees changes.
 
-An estimator says how z is drawn and how log q(z|x) is scored. These are the two places where gradients are stopped.
+An estimator says how z is drawn, how log q(z|x) is scored, how draws are averaged, and what the gradient has beside
+that of the average. Here are those whose gradient goes through the draws; `table.py` has all of them.
 """
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Callable
-from typing import Any
+from typing import Any, ClassVar
 
 import tensorflow as tf
 from tensorflow_probability import distributions as tfd
 
 from keras_vae import random
 from keras_vae.distributions import latents
-from keras_vae.protocols import LatentDraws
+from keras_vae.protocols import Batch, LatentDraws
 from keras_vae.random import Noise
 
 __all__ = [
-    "ESTIMATORS",
     "DoublyReparameterized",
     "Estimator",
     "Pathwise",
     "StickingTheLanding",
     "log_prob_of_draws",
     "scale_gradient",
-    "score_function",
+    "without_value",
 ]
 
 
 class Estimator:
-    """Draws carry no gradient; log q(z|x) has that of the parameters: for the score function, and for evaluation.
+    """Draws carry no gradient; log q(z|x) has that of the parameters: for evaluation, and the base of all others.
 
-    It needs no reparameterised posterior. One estimator serves one call of `draw`.
+    It needs no reparameterised posterior.
+
+    Attributes:
+        name: Str, by which `gradient` asks for it.
+        least_draws: Int, the fewest draws that it needs of an objective of one bound for each draw.
     """
+
+    name: ClassVar[str] = "none"
+    least_draws: ClassVar[int] = 1
+
+    def of(self, batch: Batch, step: Any, training: bool) -> Estimator:
+        """Return the estimator of one batch at one training step: a copy, which may keep what it sees.
+
+        Args:
+            batch: The examples.
+            step: Int or tensor [], training steps taken, for schedules.
+            training: Bool, whether the gradient will be asked for.
+        """
+        return copy.copy(self)
 
     def sample(self, posterior: Any, num_samples: int, noise: Noise) -> Any:
         """Return z [S, B, *latent] from the posterior, a distribution or a structure of independent ones."""
@@ -45,6 +63,28 @@ class Estimator:
     def weigh(self, draws: LatentDraws) -> None:
         """Look at the scored draws, for a gradient that depends on them."""
 
+    def mean(self, draws: LatentDraws, values: tf.Tensor) -> tf.Tensor:
+        """Return E_q[values], [B], of `values` [S, B] at the draws."""
+        return tf.reduce_mean(values, axis=0)
+
+    def surrogate(self, draws: LatentDraws, signal: tf.Tensor) -> tf.Tensor:
+        """Return 0, [B], with the gradient of E_q[signal] that does not go through draws or values.
+
+        Args:
+            draws: The scored draws.
+            signal: [S, B], of which no gradient is taken.
+        """
+        return tf.zeros_like(signal[0])
+
+    def get_config(self) -> dict[str, Any]:
+        """Return the arguments of the constructor."""
+        return {}
+
+    @classmethod
+    def from_config(cls, config: dict[str, Any]) -> Estimator:
+        """Return the estimator of `get_config`."""
+        return cls(**config)
+
 
 class Pathwise(Estimator):
     """Automatic differentiation through reparameterised draws.
@@ -52,6 +92,8 @@ class Pathwise(Estimator):
     References:
         Kingma & Welling (2014), "Auto-Encoding Variational Bayes", Sec. 2.4.
     """
+
+    name = "pathwise"
 
     def sample(self, posterior: Any, num_samples: int, noise: Noise) -> Any:
         """Return z.
@@ -71,6 +113,8 @@ class Pathwise(Estimator):
 class StickingTheLanding(Pathwise):
     """The pathwise gradient without the score of q, see `log_prob_of_draws`."""
 
+    name = "sticking_the_landing"
+
     def log_prob(self, posterior: Any, z: Any) -> tf.Tensor:
         parts = zip(tf.nest.flatten(posterior), tf.nest.flatten(z), strict=True)
         return sum(log_prob_of_draws(part, value) for part, value in parts)
@@ -83,6 +127,8 @@ class DoublyReparameterized(StickingTheLanding):
         Tucker et al. (2019), "Doubly Reparameterized Gradient Estimators for Monte Carlo Objectives", Eq. 8.
     """
 
+    name = "doubly_reparameterized"
+
     def sample(self, posterior: Any, num_samples: int, noise: Noise) -> Any:
         z = super().sample(posterior, num_samples, noise)
         return tf.nest.map_structure(lambda part: scale_gradient(part, lambda: self._weights_like(part)), z)
@@ -93,14 +139,6 @@ class DoublyReparameterized(StickingTheLanding):
 
     def _weights_like(self, z: tf.Tensor) -> tf.Tensor:
         return tf.reshape(self._weights, tf.concat([tf.shape(self._weights), tf.ones([z.shape.rank - 2], tf.int32)], 0))
-
-
-ESTIMATORS: dict[str, type[Estimator]] = {
-    "pathwise": Pathwise,
-    "sticking_the_landing": StickingTheLanding,
-    "doubly_reparameterized": DoublyReparameterized,
-    "score_function": Estimator,
-}
 
 
 def log_prob_of_draws(q_z: tfd.Distribution, z: tf.Tensor) -> tf.Tensor:
@@ -115,24 +153,9 @@ def log_prob_of_draws(q_z: tfd.Distribution, z: tf.Tensor) -> tf.Tensor:
     return q_z.log_prob(z) - log_prob_at_z + tf.stop_gradient(log_prob_at_z)
 
 
-def score_function(log_q: tf.Tensor, signal: tf.Tensor) -> tf.Tensor:
-    """Return 0 [S, B] with the gradient (signal - baseline) * grad(log_q): REINFORCE with a control variate.
-
-    The baseline of a draw is the mean signal of the other S - 1 draws of the same example. It does not depend
-    on the draw, so the gradient stays unbiased.
-
-    Args:
-        log_q: log q(z|x), [S, B], at draws whose own gradient is stopped.
-        signal: [S, B], whose mean under q is to be differentiated.
-
-    References:
-        Williams (1992), "Simple statistical gradient-following algorithms". The baseline: Mnih & Rezende
-        (2016), "Variational inference for Monte Carlo objectives", Sec. 2.3; Kool et al. (2019), "Buy 4
-        REINFORCE samples, get a baseline for free!".
-    """
-    num_samples = tf.cast(tf.shape(signal)[0], signal.dtype)
-    baseline = (tf.reduce_sum(signal, 0) - signal) / (num_samples - 1)
-    return tf.stop_gradient(signal - baseline) * (log_q - tf.stop_gradient(log_q))
+def without_value(values: tf.Tensor) -> tf.Tensor:
+    """Return 0 with the gradient of `values`."""
+    return values - tf.stop_gradient(values)
 
 
 def scale_gradient(z: tf.Tensor, factor: Callable[[], tf.Tensor]) -> tf.Tensor:

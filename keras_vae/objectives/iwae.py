@@ -7,6 +7,7 @@ from typing import Any
 
 import tensorflow as tf
 
+from keras_vae.objectives.estimators import Estimator
 from keras_vae.objectives.loss_terms import LossTerms
 from keras_vae.objectives.objective import Objective
 from keras_vae.protocols import LatentDraws
@@ -25,7 +26,7 @@ class IWAE(Objective):
         num_samples: K, posterior draws per example.
         gradient: "pathwise" is automatic differentiation, whose signal for the encoder drowns in noise as K
             grows; "doubly_reparameterized" (DReG) does not, and is as unbiased; "sticking_the_landing" leaves
-            the score of q out, which for K > 1 is biased.
+            the score of q out, which for K > 1 is biased; "vimco" needs no reparameterised posterior.
 
     Call arguments as in `keras_vae.objectives.Objective`.
 
@@ -48,15 +49,16 @@ class IWAE(Objective):
         the bias. Rainforth et al. (2018), "Tighter variational bounds are not necessarily better".
     """
 
-    gradients = ("pathwise", "sticking_the_landing", "doubly_reparameterized")
+    gradients = ("pathwise", "sticking_the_landing", "doubly_reparameterized", "vimco")
 
-    def __init__(self, num_samples: int = 5, gradient: str = "pathwise"):
+    def __init__(self, num_samples: int = 5, gradient: str | Estimator = "pathwise"):
         super().__init__(num_samples, gradient)
 
     def terms(self, draws: LatentDraws, sample_weight: tf.Tensor | None = None, step: Any = 0) -> LossTerms:
         kl = draws.log_posterior - draws.log_prior
         log_w = draws.log_likelihood - kl
         losses = math.log(self.num_samples) - tf.reduce_logsumexp(log_w, axis=0)
+        losses -= draws.estimator.surrogate(draws, tf.stop_gradient(log_w))
         return LossTerms.of(
             losses, tf.reduce_mean(draws.log_likelihood, axis=0), tf.reduce_mean(kl, axis=0), sample_weight
         )

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from typing import Any, ClassVar
 
+import keras
 import tensorflow as tf
 
 from keras_vae.arguments import as_count
-from keras_vae.objectives.estimators import ESTIMATORS, Estimator
+from keras_vae.objectives import table
+from keras_vae.objectives.estimators import Estimator
 from keras_vae.objectives.loss_terms import LossTerms
 from keras_vae.protocols import Batch, LatentDraws, LatentVariableModel, as_batch
 from keras_vae.random import Noise, as_noise
@@ -23,7 +25,7 @@ class Objective:
 
     Args:
         num_samples: Int, S, posterior draws per example.
-        gradient: Str, a name of `keras_vae.objectives.ESTIMATORS` that is among the class's `gradients`.
+        gradient: Str, a name among the class's `gradients`, or a `keras_vae.objectives.Estimator` that has such a name.
 
     Attributes:
         gradients: The names that `gradient` may have.
@@ -57,14 +59,20 @@ class Objective:
     ['bits_per_dim', 'elbo', 'kl', 'loss', 'reconstruction_loss', 'squared_kl']
     """
 
-    gradients: ClassVar[tuple[str, ...]] = tuple(ESTIMATORS)
+    gradients: ClassVar[tuple[str, ...]] = ("pathwise", "sticking_the_landing", "doubly_reparameterized")
     units: ClassVar[dict[str, str]] = {}
 
-    def __init__(self, num_samples: int = 1, gradient: str = "pathwise"):
-        if gradient not in self.gradients:
+    def __init__(self, num_samples: int = 1, gradient: str | Estimator = "pathwise"):
+        if getattr(gradient, "name", gradient) not in self.gradients:
             raise ValueError(f"`gradient` must be one of {', '.join(self.gradients)}. Received: gradient={gradient!r}")
         self.num_samples = as_count(num_samples=num_samples)
         self.gradient = gradient
+        self.estimator = table.get(gradient)
+        if self.num_samples < self.estimator.least_draws:
+            raise ValueError(
+                f'gradient="{self.estimator.name}" needs {self.estimator.least_draws} draws or more. '
+                f"Received: num_samples={num_samples}"
+            )
 
     def __call__(
         self,
@@ -77,10 +85,11 @@ class Objective:
     ) -> LossTerms:
         batch = as_batch(x)
         weight = batch.example_weight if sample_weight is None else sample_weight
-        estimator = ESTIMATORS[self.gradient]()
+        step = getattr(model, "step", 0)
+        estimator = self.estimator.of(batch, step, training)
         draws = self.draw(model, batch, as_noise(seed, first_row), estimator, training)
         estimator.weigh(draws)
-        return self.terms(draws, weight, getattr(model, "step", 0))
+        return self.terms(draws, weight, step)
 
     def draw(
         self, model: LatentVariableModel, batch: Batch, noise: Noise, estimator: Estimator, training: bool
@@ -99,8 +108,8 @@ class Objective:
         raise NotImplementedError(f"{type(self).__name__} must override `terms`.")
 
     def get_config(self) -> dict[str, Any]:
-        return {"num_samples": self.num_samples, "gradient": self.gradient}
+        return {"num_samples": self.num_samples, "gradient": keras.saving.serialize_keras_object(self.gradient)}
 
     @classmethod
     def from_config(cls, config: dict[str, Any]) -> Objective:
-        return cls(**config)
+        return cls(**{name: keras.saving.deserialize_keras_object(value) for name, value in config.items()})

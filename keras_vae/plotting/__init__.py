@@ -1,6 +1,7 @@
 """Figures; arrays and distributions in, matplotlib figures out."""
 
 from keras_vae.plotting.aggregate_posterior import bubbles, holes
+from keras_vae.plotting.codes import codes
 from keras_vae.plotting.figures import image_grid, latent_scatter, reconstructions, training_curves
 from keras_vae.plotting.latents import latent_usage
 from keras_vae.plotting.pairs import confused_pairs
@@ -9,6 +10,7 @@ from keras_vae.plotting.traversals import exact_posterior, traversals
 
 __all__ = [
     "bubbles",
+    "codes",
     "confused_pairs",
     "exact_posterior",
     "holes",

@@ -9,8 +9,10 @@ import tensorflow as tf
 from matplotlib.figure import Figure
 
 from keras_vae.data import Split
+from keras_vae.distributions.discrete import has_discrete_values
 from keras_vae.distributions.latents import entries
 from keras_vae.evaluation.aggregate_posterior import draws_of
+from keras_vae.plotting.codes import codes
 from keras_vae.plotting.figures import image_grid, latent_scatter, reconstructions, training_curves
 from keras_vae.plotting.traversals import traversals
 from keras_vae.protocols import LatentVariableModel
@@ -38,20 +40,26 @@ def report(
     Returns:
         `training_curves` (if an epoch ended), `samples` (drawn from the likelihood), `sample_means`,
         `reconstructions`, `latent` (the two dimensions whose means vary most), `interpolation` (of two images or
-        more), `manifold` if z has two dimensions, and `traversals` if it has more.
+        more), `manifold` if z has two dimensions, and `traversals` if it has more. Of a discrete z there are `codes`
+        and `traversals`, and neither `latent` nor what moves z continuously.
     """
     x = test.head(min(_NUM_PAIRS, test.num_examples), seed)
     largest = vae.support.high
     high = None if np.isinf(largest) else largest
     samples, means = vae.sample(_NUM_SAMPLES, seed), vae.sample(_NUM_SAMPLES, seed, mean=True)
     figures = {"training_curves": training_curves(history, vae.metric_units)} if history.get("loss") else {}
-    if isinstance(vae.latent_shape, tuple) and len(vae.latent_shape) == 1 and vae.latent_dim > 2:
+    discrete = has_discrete_values(vae.prior_distribution())
+    if discrete or (isinstance(vae.latent_shape, tuple) and len(vae.latent_shape) == 1 and vae.latent_dim > 2):
         figures["traversals"] = traversals(vae, test.head(min(_NUM_POINTS, test.num_examples), seed), high=high)
-    return {
-        **figures,
+    figures |= {
         "samples": image_grid(samples, title="samples x ~ p(x|z), z ~ p(z)", high=high),
         "sample_means": image_grid(means, title="means of p(x|z), z ~ p(z)", high=high),
         "reconstructions": reconstructions(x, vae.reconstruct(x), high),
+    }
+    if discrete:
+        return {**figures, "codes": codes(vae, test.head(min(_NUM_POINTS, test.num_examples), seed))}
+    return {
+        **figures,
         "latent": _latent(vae, test, seed),
         **({"interpolation": _interpolation(vae, x, high)} if len(x) > 1 else {}),
         **({"manifold": _manifold(vae, high)} if vae.latent_dim == 2 else {}),

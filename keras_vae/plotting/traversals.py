@@ -10,6 +10,7 @@ from scipy.special import logsumexp
 
 from keras_vae import random
 from keras_vae.distributions import latents
+from keras_vae.distributions.discrete import is_discrete
 from keras_vae.distributions.estimated_density import has_density
 from keras_vae.plotting.figures import image_grid
 from keras_vae.protocols import LatentVariableModel
@@ -29,12 +30,14 @@ def traversals(
 ) -> Figure:
     """Draw what happens to the image of one z when one of its dimensions changes; a row for each dimension.
 
+    Of a discrete z a column has all values of one variable, and the others stay as in the most probable z.
+
     The rows are the dimensions whose posterior means vary most over `data`, the most used first. A row goes from the
     mean over the data minus `reach` standard deviations of the aggregate posterior to plus as many; all other
     dimensions stay at the posterior mean of the first image.
 
     Args:
-        vae: Built model of images whose z is one vector.
+        vae: Built model of images whose z is one vector, or discrete.
         data: Array [N, *event], of which the first image is changed.
         num_dimensions: Int, rows at most. 10.
         num_steps: Int, images in a row. 11.
@@ -42,6 +45,8 @@ def traversals(
         high: Float, value of white, as in `image_grid`. None: the largest in the figure.
     """
     q_z = vae.encode(vae.check(data))
+    if is_discrete(q_z):
+        return _flips(vae, q_z, num_dimensions, high)
     loc, scale = random.mean_of(q_z).numpy(), random.stddev_of(q_z).numpy()
     spread = np.sqrt(loc.var(axis=0) + np.mean(scale**2, axis=0))
     order = np.argsort(-loc.var(axis=0), kind="stable")[:num_dimensions]
@@ -51,6 +56,19 @@ def traversals(
     images = random.mean_of(vae.decode(z.reshape(-1, z.shape[-1])))
     names = ", ".join(f"z{j}" for j in order)
     return image_grid(images, num_steps, f"means of p(x|z) as one dimension changes; rows: {names}", high=high)
+
+
+def _flips(vae: LatentVariableModel, q_z: Any, num_variables: int, high: float | None) -> Figure:
+    """Draw the image of each value of one variable after another: 0 and 1 of a unit, or the categories."""
+    probs, first = random.mean_of(q_z).numpy(), random.center_of(q_z)[0].numpy()
+    values = np.array([0.0, 1.0]) if first.ndim == 1 else np.eye(first.shape[-1])
+    order = np.argsort(-probs.var(axis=0).reshape(len(first), -1).sum(axis=1), kind="stable")[:num_variables]
+    z = np.tile(first, [len(values), len(order), *[1] * first.ndim])
+    for column, j in enumerate(order):
+        z[:, column, j] = values
+    images = random.mean_of(vae.decode(z.reshape(-1, *first.shape)))
+    names = ", ".join(f"z{j}" for j in order)
+    return image_grid(images, len(order), f"means of p(x|z), one variable at each value; columns: {names}", high=high)
 
 
 def exact_posterior(vae: LatentVariableModel, x: Any, num_steps: int = 200, reach: float = 4.0) -> Figure:

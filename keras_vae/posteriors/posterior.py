@@ -6,15 +6,18 @@ from typing import Protocol, runtime_checkable
 
 import keras
 
-__all__ = ["Posterior"]
+from keras_vae.priors import Prior
+
+__all__ = ["DiscretePosterior", "Posterior"]
 
 
 @runtime_checkable
 class Posterior(Protocol):
     """A family of q(z|x), before the dimension of z is known; any object with these two methods is a posterior.
 
-    The distribution of the layer has batch [B] and event [D], the event shape of the prior. Its draws must carry a
-    gradient. The KL to the prior is estimated from draws where TFP has no closed form of it.
+    The distribution of the layer has batch [B] and event [D], the event shape of the prior. Where its draws carry no
+    gradient, the objective needs an estimator that does without, such as `ELBO(gradient="score_function",
+    num_samples=2)`. The KL to the prior is estimated from draws where TFP has no closed form of it.
 
     Example:
 
@@ -35,4 +38,17 @@ class Posterior(Protocol):
 
     def layer(self, latent_dim: int) -> keras.layers.Layer:
         """Return the layer from parameters [B, params_size] to q(z|x)."""
+        ...
+
+
+@runtime_checkable
+class DiscretePosterior(Posterior, Protocol):
+    """A posterior that says of what shape z is, and which prior goes with it: N(0, I) does not go with a discrete z."""
+
+    def latent_shape(self, latent_dim: int) -> tuple[int, ...]:
+        """Return the shape of one z."""
+        ...
+
+    def prior(self, latent_dim: int) -> Prior:
+        """Return the prior of a model that is given none."""
         ...

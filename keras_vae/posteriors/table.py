@@ -3,13 +3,20 @@
 from __future__ import annotations
 
 from keras_vae.names import look_up
+from keras_vae.posteriors.discrete import Bernoulli, Categorical
 from keras_vae.posteriors.flow import Flow
 from keras_vae.posteriors.gaussian import Diagonal, Full
 from keras_vae.posteriors.posterior import Posterior
 
 __all__ = ["POSTERIORS", "get"]
 
-POSTERIORS: dict[str, Posterior] = {"diagonal": Diagonal(), "flow": Flow(), "full": Full()}
+POSTERIORS: dict[str, Posterior] = {
+    "diagonal": Diagonal(),
+    "flow": Flow(),
+    "full": Full(),
+    "bernoulli": Bernoulli(),
+    "categorical": Categorical(),
+}
 
 
 def get(posterior: str | Posterior) -> Posterior:

@@ -1,6 +1,7 @@
 """Priors p(z) as Keras layers without input."""
 
 from keras_vae.priors.autoregressive import Autoregressive
+from keras_vae.priors.discrete import Bernoulli, Categorical
 from keras_vae.priors.flow import MAF, RealNVP
 from keras_vae.priors.mixture_of_normals import MixtureOfNormals
 from keras_vae.priors.prior import Prior
@@ -13,6 +14,8 @@ __all__ = [
     "MAF",
     "PRIORS",
     "Autoregressive",
+    "Bernoulli",
+    "Categorical",
     "MixtureOfNormals",
     "Prior",
     "RealNVP",

@@ -9,9 +9,9 @@ All noise in this package comes from here. Three properties hold, and are tested
 * *Stateless.* Nothing is hidden: `as_noise(seed).of(Stream.TRAINING, step)` is the noise of one purpose and step.
 """
 
-from keras_vae.random.moments import mean_of, stddev_of
+from keras_vae.random.moments import center_of, mean_of, stddev_of
 from keras_vae.random.noise import normal, uniform
 from keras_vae.random.sampling import sample
 from keras_vae.random.streams import Noise, Stream, as_noise, as_seed
 
-__all__ = ["Noise", "Stream", "as_noise", "as_seed", "mean_of", "normal", "sample", "stddev_of", "uniform"]
+__all__ = ["Noise", "Stream", "as_noise", "as_seed", "center_of", "mean_of", "normal", "sample", "stddev_of", "uniform"]

@@ -6,9 +6,10 @@ from typing import Any
 
 import tensorflow as tf
 
+from keras_vae.distributions.discrete import is_discrete
 from keras_vae.random.sampling import sample
 
-__all__ = ["mean_of", "stddev_of"]
+__all__ = ["center_of", "mean_of", "stddev_of"]
 
 _NUM_DRAWS = 100
 
@@ -25,6 +26,17 @@ def mean_of(distribution: Any) -> Any:
     [3, 2]
     """
     return tf.nest.map_structure(lambda part: _moment(part, "mean", tf.reduce_mean), distribution)
+
+
+def center_of(distribution: Any) -> Any:
+    """Return the z, [B, *event], that stands for a posterior: the mean, or the mode where z is discrete.
+
+    Example:
+
+    >>> center_of(tfd.OneHotCategorical(probs=[[0.2, 0.5, 0.3]], dtype=tf.float32)).numpy().tolist()
+    [[0.0, 1.0, 0.0]]
+    """
+    return tf.nest.map_structure(lambda part: part.mode() if is_discrete(part) else mean_of(part), distribution)
 
 
 def stddev_of(distribution: Any) -> Any:

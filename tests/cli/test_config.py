@@ -87,7 +87,10 @@ def test_configuration_cannot_be_changed():
             {"loss": {"objective": "iwae", "gradient": "score_function", "num_samples": 2}},
             "objective=iwae cannot have this gradient. Received: gradient=score_function",
         ),
-        ({"loss": {"gradient": "score_function"}}, "needs 2 draws or more. Received: num_samples=1"),
+        (
+            {"loss": {"gradient": "score_function", "num_samples": 1}},
+            "score_function needs 2 draws or more. Received: num_samples=1",
+        ),
         (
             {"model": {"batch_norm": True, "network": "conv"}},
             "`batch_norm` requires network=mlp. Received: network=conv",

@@ -16,12 +16,12 @@ RECIPES = sorted((Path(__file__).parents[2] / "recipes").glob("*.yaml"))
 def test_every_recipe_is_a_configuration_named_after_its_file(recipe):
     config = Config.from_dict(yaml.safe_load(recipe.read_text()))
     assert config.run.name == recipe.stem.replace("_", "-")
-    assert objective(config.loss, steps_per_epoch=10).num_samples == config.loss.num_samples
+    assert objective(config, steps_per_epoch=10).num_samples == config.num_samples
     learning_rate(config.training, num_steps=10_000)
 
 
 def test_beta_rises_from_zero_over_the_epochs_of_warm_up():
-    beta = objective(LossConfig(beta=2.0, warm_up=3), steps_per_epoch=10).beta
+    beta = objective(Config(loss=LossConfig(beta=2.0, warm_up=3)), steps_per_epoch=10).beta
     assert [float(beta(step)) for step in (0, 15, 30, 100)] == [0.0, 1.0, 2.0, 2.0]
 
 
@@ -31,7 +31,7 @@ def test_beta_rises_from_zero_over_the_epochs_of_warm_up():
         (LossConfig(), kv.objectives.ELBO()),
         (
             LossConfig(num_samples=2, gradient="score_function"),
-            kv.objectives.ELBO(1.0, 2, "log_ratio", "score_function"),
+            kv.objectives.ELBO(1.0, 2, "kl", "score_function"),
         ),
         (LossConfig(free_bits=0.5, beta=0.9), kv.objectives.FreeBits(0.5, beta=0.9)),
         (
@@ -41,7 +41,7 @@ def test_beta_rises_from_zero_over_the_epochs_of_warm_up():
     ],
 )
 def test_the_objective_is_the_one_that_is_named(options, expected):
-    made = objective(options, steps_per_epoch=10)
+    made = objective(Config(loss=options), steps_per_epoch=10)
     assert type(made) is type(expected)
     assert made.get_config() == expected.get_config()
 

@@ -314,6 +314,14 @@ DISTRIBUTIONS: dict[str, Distribution] = {
         ONE_HOT,
         lambda p: tfd.OneHotCategorical(p, dtype=tf.float64),
     ),
+    "IndependentOneHotCategorical": Distribution(
+        _constant(event_shape=(2, 2)),
+        _constant(event_shape=(2, 2), **CHECKED),
+        {"event_shape": (2, 2)},
+        4,
+        np.eye(2, dtype="float32")[[[0, 1], [1, 1], [0, 0]]],
+        lambda p: tfd.Independent(tfd.OneHotCategorical(tf.reshape(p, [-1, 2, 2]), dtype=tf.float64), 1),
+    ),
     "QuantizedLogistic": Distribution(
         _constant(event_shape=(2, 2), num_levels=8),
         _constant(event_shape=(2, 2), num_levels=8, **CHECKED),

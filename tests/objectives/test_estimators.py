@@ -11,7 +11,8 @@ from tensorflow_probability import distributions as tfd
 
 import keras_vae as kv
 from keras_vae.objectives import ELBO, IWAE
-from keras_vae.objectives.estimators import score_function
+from keras_vae.objectives.score_functions import score_function
+from tests.objectives.helpers import estimates_of
 
 NUM_ROWS = 20_000
 WEIGHT = np.array([1.1, -0.6, 0.4])
@@ -59,14 +60,8 @@ def exact_gradient(num_samples):
     return np.concatenate([np.ravel(gradient) for gradient in tape.gradient(bound, model.parameters)])
 
 
-def estimates(objective, num_rows=NUM_ROWS, seed=0):
-    """Independent estimates [N, 5] of the gradient of the bound (not of the loss)."""
-    model = LinearGaussian(num_rows)
-    with tf.GradientTape() as tape:
-        tape.watch(model.parameters)
-        terms = objective(model, np.tile(X, (num_rows, 1)), seed=seed)
-        total = -tf.reduce_sum(terms.loss_per_example)
-    return tf.concat(tape.gradient(total, model.parameters), axis=-1).numpy()
+def estimates(objective, num_rows=NUM_ROWS):
+    return estimates_of(objective, LinearGaussian(num_rows), X, num_rows)
 
 
 UNBIASED = {

@@ -10,10 +10,11 @@ from tensorflow_probability import distributions as tfd
 from keras_vae import distributions
 from keras_vae.arguments import as_count, check_numbers
 from keras_vae.layers.distribution_lambda import DistributionLambda
-from keras_vae.layers.families.parameters import dtype_name, reshape_params
+from keras_vae.layers.families.independent import IndependentFamily
+from keras_vae.layers.families.parameters import as_shape, dtype_name, reshape_params
 from keras_vae.registration import register
 
-__all__ = ["OneHotCategorical", "RelaxedOneHotCategorical"]
+__all__ = ["IndependentOneHotCategorical", "OneHotCategorical", "RelaxedOneHotCategorical"]
 
 
 class _OneHot(DistributionLambda):
@@ -89,6 +90,41 @@ class OneHotCategorical(_OneHot):
 
     def get_config(self) -> dict[str, Any]:
         return {**super().get_config(), "sample_dtype": self.sample_dtype}
+
+
+@register
+class IndependentOneHotCategorical(IndependentFamily):
+    """Independent one-hot vectors of K entries each, from logits: N latent variables of K categories.
+
+    Args:
+        event_shape: Integers (..., K), of which the last is the number of categories.
+        convert_to_tensor_fn: See `DistributionLambda`.
+        validate_args: Bool, whether TFP checks values at run time.
+        **kwargs: Arguments of `DistributionLambda`.
+
+    Call arguments:
+        inputs: Logits [..., prod(event_shape)].
+
+    Returns:
+        `tfd.Independent` of `tfd.OneHotCategorical` with batch [...] and event `event_shape`; log_prob in nats.
+
+    Example:
+
+    >>> layer = IndependentOneHotCategorical((2, 4))
+    >>> y = layer(tf.zeros([3, layer.params_size((2, 4))]))
+    >>> y.event_shape.as_list(), round(float(y.log_prob(tf.one_hot([0, 3], 4))[0]), 4)
+    ([2, 4], -2.7726)
+    """
+
+    @classmethod
+    def new(
+        cls, params: tf.Tensor, event_shape: Any = (), validate_args: bool = False, name: str | None = None
+    ) -> tfd.Independent:
+        """Return the distribution that `params` [..., prod(event_shape)] parameterise."""
+        shape = as_shape(event_shape)
+        params = tf.convert_to_tensor(params)
+        vectors = tfd.OneHotCategorical(reshape_params(params, shape), dtype=params.dtype, validate_args=validate_args)
+        return tfd.Independent(vectors, len(shape) - 1, validate_args=validate_args, name=name)
 
 
 @register
