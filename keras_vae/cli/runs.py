@@ -7,6 +7,7 @@ import json
 import textwrap
 import zipfile
 import zlib
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -25,6 +26,7 @@ from keras_vae.protocols import LatentVariableModel
 
 __all__ = [
     "Run",
+    "divergence",
     "doubts",
     "learning_rate",
     "likelihood",
@@ -99,6 +101,23 @@ def doubts(vae: LatentVariableModel, data: ImageData) -> list[str]:
         f"The likelihood is a density, and these pixels have isolated values, {data.pixels}: log p(x) may have no "
         "upper bound, and compares with nothing but runs of the same likelihood and pixels. Choose pixels=dequantize, "
         "or a likelihood of levels, such as bernoulli for binary pixels."
+    ]
+
+
+def divergence(history: Mapping[str, Sequence[float]]) -> list[str]:
+    """Return a sentence if the ELBO ended below that of the first epoch, as after steps that were too long.
+
+    Example:
+
+    >>> divergence({"elbo": [-240.0, -95.0, -1e6]})[0]
+    'The ELBO ended at -1,000,000.00 nats, after -240.00 in the first epoch: it diverged. Lower the learning rate.'
+    """
+    elbo = history.get("elbo", ())
+    if len(elbo) < 2 or elbo[-1] >= elbo[0]:
+        return []
+    return [
+        f"The ELBO ended at {elbo[-1]:,.2f} nats, after {elbo[0]:,.2f} in the first epoch: it diverged. Lower the "
+        "learning rate."
     ]
 
 

@@ -17,7 +17,17 @@ from keras_vae.cli.config import Config, parse_config
 from keras_vae.cli.interrupts import Interrupts
 from keras_vae.cli.run_folder import describe_device, environment, save_figures
 from keras_vae.cli.run_status import RunFolder, new_run_folder, tidy
-from keras_vae.cli.runs import doubts, learning_rate, likelihood, load_data, network, objective, posterior, prior
+from keras_vae.cli.runs import (
+    divergence,
+    doubts,
+    learning_rate,
+    likelihood,
+    load_data,
+    network,
+    objective,
+    posterior,
+    prior,
+)
 from keras_vae.cli.terminal import one_line, plus_minus, run_command, say
 from keras_vae.saving.atomic import replaced, write_json
 
@@ -182,6 +192,8 @@ def _report(
     interrupts: Interrupts,
 ) -> None:
     """Score the test images, which adds to `results`, and draw."""
+    for sentence in divergence(results["history"]):
+        say(sentence)
     say(f"Training {results['status']}. Evaluating on the test images ...")
     with folder.step("evaluating on the test images"), interrupts.allowed():
         results |= test_scores(config, vae, data.test)

@@ -89,7 +89,14 @@ def relax(distribution: tfd.Distribution, temperature: Any) -> tfd.Distribution:
     logits = distribution.distribution.logits_parameter()
     temperature = tf.cast(temperature, logits.dtype)
     logistic = tfd.Logistic(logits / temperature, 1 / temperature)
-    return tfd.Independent(tfd.TransformedDistribution(logistic, tfb.Sigmoid()), rank)
+    return tfd.Independent(tfd.TransformedDistribution(logistic, _Sigmoid()), rank)
+
+
+class _Sigmoid(tfb.Sigmoid):
+    """`tfb.Sigmoid`, of which the gradient is NaN where exp(x) is infinite, as from 89 in float32."""
+
+    def _forward(self, x: tf.Tensor) -> tf.Tensor:
+        return tf.sigmoid(x)
 
 
 def harden(distribution: tfd.Distribution, soft: tf.Tensor) -> tf.Tensor:

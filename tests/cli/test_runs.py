@@ -7,7 +7,7 @@ import yaml
 
 import keras_vae as kv
 from keras_vae.cli.config import Config, LossConfig, ModelConfig, TrainingConfig
-from keras_vae.cli.runs import doubts, learning_rate, likelihood, network, objective
+from keras_vae.cli.runs import divergence, doubts, learning_rate, likelihood, network, objective
 
 RECIPES = sorted((Path(__file__).parents[2] / "recipes").glob("*.yaml"))
 
@@ -92,3 +92,13 @@ def test_the_flags_of_the_network_are_its_settings():
     assert network(ModelConfig(**options, batch_norm=True)) == kv.networks.MLP((3, 4), "elu", "fan_in_uniform", True)
     assert network(ModelConfig(**options, network="conv")) == kv.networks.Conv((3, 4), "elu", "fan_in_uniform")
     assert network(ModelConfig()) == kv.networks.MLP()
+
+
+@pytest.mark.parametrize(
+    ("elbo", "is_told"),
+    [([-240.0, -95.0, -90.0], False), ([-240.0, -95.0, -240.5], True), ([-240.0], False), ([], False)],
+)
+def test_an_elbo_that_ended_below_that_of_the_first_epoch_is_told(elbo, is_told):
+    assert ["it diverged. Lower the learning rate" in sentence for sentence in divergence({"elbo": elbo})] == [
+        True
+    ] * is_told

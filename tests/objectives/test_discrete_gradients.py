@@ -149,6 +149,12 @@ def test_the_bound_of_a_relaxation_is_that_of_the_discrete_model(model_class, es
     assert abs(bounds.mean() - exact[0]) < 4 * bounds.std() / np.sqrt(NUM_ROWS)
 
 
+@pytest.mark.parametrize("model_class", [Units, Vectors])
+def test_the_gradient_is_finite_at_temperatures_at_which_soft_draws_are_0_and_1(model_class):
+    gradients = estimates(ELBO(gradient=GumbelSoftmax(1e-3)), model_class, 2_000)
+    assert np.all(np.isfinite(gradients))
+
+
 def test_disarm_varies_less_than_the_score_function_of_as_many_draws():
     """In the sum over the logits, here by a quarter."""
     disarm, score = (
