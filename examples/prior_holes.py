@@ -74,6 +74,7 @@ def main(
     hidden: int = 300,
     epochs: int = 30,
     fit_epochs: int = 10,
+    second_epochs: int = 50,
     num_components: int = 500,
     num_samples: int = 200,
     classifier_steps: int = 2_000,
@@ -89,6 +90,7 @@ def main(
         hidden: units of each of two hidden layers.
         epochs: of the two models that are trained as a whole.
         fit_epochs: of the priors that are fitted to the finished model.
+        second_epochs: of the second VAE, which learns more slowly than they do.
         num_components: of the mixtures, at most one for each training image.
         num_samples: importance samples for log p(x).
         classifier_steps: training steps of the classifier whose features measure the samples.
@@ -115,15 +117,15 @@ def main(
         vae.fit(data.train, batch_size=100, epochs=epochs, verbose=0)
         return vae
 
-    def fit(prior: kv.priors.Prior) -> kv.VAE:
-        return kv.fit_prior(plain, data.train, prior, batch_size=100, epochs=fit_epochs, verbose=0)
+    def fit(prior: kv.priors.Prior, epochs: int = fit_epochs) -> kv.VAE:
+        return kv.fit_prior(plain, data.train, prior, batch_size=100, epochs=epochs, verbose=0)
 
     models = {
         "standard normal": lambda: train(plain),
         "mixture": lambda: fit(kv.priors.MixtureOfNormals(latent_dim, num_components)),
         "MAF": lambda: fit(kv.priors.MAF(latent_dim)),
         "RealNVP": lambda: fit(kv.priors.RealNVP(latent_dim)),
-        "second VAE": lambda: fit(kv.priors.SecondStage(second)),
+        "second VAE": lambda: fit(kv.priors.SecondStage(second), second_epochs),
         "VampPrior from the start": lambda: train(with_vamp),
     }
     figures.mkdir(parents=True, exist_ok=True)

@@ -66,6 +66,7 @@ class ObjectiveModel(keras.Model):
                 "`objective` must be a keras_vae.objectives.Objective, such as ELBO(), FreeBits(0.1) or "
                 f"IWAE(num_samples=5). Received: objective={objective!r}"
             )
+        self._objective_layers = list(objective.estimator.layers)  # for Keras, which trains and saves them
         self._compiled_functions = CompiledFunctions()
         self.in_use = threading.RLock()  # see `one_thread_at_a_time`
         self.dequantized_levels = dequantized_levels
@@ -211,6 +212,12 @@ class ObjectiveModel(keras.Model):
         internal = [*self._means.values(), self._rows_evaluated, getattr(self, "_loss_tracker", None)]
         others = [metric for metric in super().metrics if not any(metric is one for one in internal)]
         names = self._units_of_means()
+        estimator = self.objective.estimator
+        if any(all(layer is not own for own in self._objective_layers) for layer in estimator.layers):
+            raise ValueError(
+                "The objective has layers that the model was not made with: pass it to the constructor. "
+                f"Received: objective={type(self.objective).__name__} with gradient={estimator.name}"
+            )
         if unknown := set(names) - set(self._means):
             raise ValueError(
                 "The objective has metrics that the model was not made with: pass it to the constructor. "

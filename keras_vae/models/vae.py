@@ -269,6 +269,9 @@ class VAE(ObjectiveModel):
         self.is_normalized = is_normalized(p_x)
         self.latent_dim = sum(p.event_shape.num_elements() for p in tf.nest.flatten(p_z))
         self._is_reparameterized = all(q.reparameterization_type == tfd.FULLY_REPARAMETERIZED for q in posteriors)
+        for layer in self.objective.estimator.layers:
+            if not layer.built:
+                layer.build((None, *event_shape))
         self._gamma = Gamma.of(self.decoder)
         self.built = True
 

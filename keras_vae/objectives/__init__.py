@@ -7,6 +7,7 @@ from keras_vae.objectives.estimators import Estimator
 from keras_vae.objectives.free_bits import FreeBits
 from keras_vae.objectives.iwae import IWAE
 from keras_vae.objectives.loss_terms import LossTerms, bits_per_dim, dataset_elbo
+from keras_vae.objectives.nvil import NVIL
 from keras_vae.objectives.objective import Objective
 from keras_vae.objectives.relaxations import GumbelSoftmax, StraightThrough
 from keras_vae.objectives.schedules import CyclicSchedule
@@ -17,6 +18,7 @@ __all__ = [
     "ELBO",
     "ESTIMATORS",
     "IWAE",
+    "NVIL",
     "VIMCO",
     "CyclicSchedule",
     "DisARM",

@@ -41,10 +41,10 @@ class ELBO(Objective):
         gradient: Str, or a `keras_vae.objectives.Estimator`. "pathwise" goes through the draws of z;
             "sticking_the_landing" too, without the score of q, and differentiates the form "log_ratio". The others
             serve posteriors that are not reparameterised: "score_function" is REINFORCE with the other draws' mean as
-            a control variate, for any posterior and two draws or more; "disarm" takes Bernoulli units and pairs of
-            draws; "gumbel_softmax" and "straight_through" relax discrete z, and are biased; "enumeration" sums over
-            all z, which must be few. In the form "kl" they estimate the gradient of the reconstruction alone, where
-            the KL has a closed form.
+            a control variate, for any posterior and two draws or more, and "nvil" with a learned baseline, also for
+            one; "disarm" takes Bernoulli units and pairs of draws; "gumbel_softmax" and "straight_through" relax
+            discrete z, and are biased; "enumeration" sums over all z, which must be few. In the form "kl" they
+            estimate the gradient of the reconstruction alone, where the KL has a closed form.
 
     Call arguments and result as in `keras_vae.objectives.Objective`.
 
@@ -61,6 +61,7 @@ class ELBO(Objective):
         "pathwise",
         "sticking_the_landing",
         "score_function",
+        "nvil",
         "disarm",
         "gumbel_softmax",
         "straight_through",

@@ -10,6 +10,7 @@ import copy
 from collections.abc import Callable
 from typing import Any, ClassVar
 
+import keras
 import tensorflow as tf
 from tensorflow_probability import distributions as tfd
 
@@ -75,6 +76,11 @@ class Estimator:
             signal: [S, B], of which no gradient is taken.
         """
         return tf.zeros_like(signal[0])
+
+    @property
+    def layers(self) -> tuple[keras.layers.Layer, ...]:
+        """Layers of its own, called on x, which a model trains and saves."""
+        return ()
 
     def get_config(self) -> dict[str, Any]:
         """Return the arguments of the constructor."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from keras_vae.names import look_up
 from keras_vae.objectives.enumeration import Enumeration
 from keras_vae.objectives.estimators import DoublyReparameterized, Estimator, Pathwise, StickingTheLanding
+from keras_vae.objectives.nvil import NVIL
 from keras_vae.objectives.relaxations import GumbelSoftmax, StraightThrough
 from keras_vae.objectives.score_functions import VIMCO, DisARM, ScoreFunction
 
@@ -15,6 +16,7 @@ _CLASSES: tuple[type[Estimator], ...] = (
     StickingTheLanding,
     DoublyReparameterized,
     ScoreFunction,
+    NVIL,
     DisARM,
     VIMCO,
     GumbelSoftmax,

@@ -14,6 +14,7 @@ GRADIENTS = {
     "bernoulli": ELBO(num_samples=2, gradient="disarm"),
     "categorical": ELBO(gradient=GumbelSoftmax(0.4)),
     "score function": ELBO(num_samples=3, gradient="score_function"),
+    "nvil": ELBO(gradient="nvil"),
     "straight through": ELBO(gradient="straight_through"),
     "enumeration": ELBO(gradient="enumeration"),
     "vimco": IWAE(3, gradient="vimco"),
@@ -112,6 +113,25 @@ def test_a_file_and_an_export_have_the_same_numbers(trained, images, tmp_path):
     np.testing.assert_allclose(of_export, trained.elbo(images[:9], seed=seed), rtol=1e-5)
     drawn = signatures["sample"](num_samples=tf.constant(5), seed=seed)["x"]
     np.testing.assert_array_equal(drawn, trained.sample(5, seed=seed))
+
+
+def test_a_learned_baseline_follows_the_signal_and_is_saved_with_the_model(images, tmp_path):
+    vae = vae_of("bernoulli", ELBO(gradient="nvil"))
+    vae.fit(images, batch_size=50, epochs=10, verbose=0)
+    baseline = vae.objective.estimator.baseline
+    reconstruction = ELBO(num_samples=100, gradient="score_function")(vae, images, seed=0).log_likelihood
+    assert np.corrcoef(baseline(images), reconstruction)[0, 1] > 0.5
+    assert abs(float(np.mean(baseline(images) - reconstruction))) < 1  # of some -9 nats
+    vae.save(tmp_path / "vae.keras")
+    loaded = keras.saving.load_model(tmp_path / "vae.keras", safe_mode=True)
+    np.testing.assert_array_equal(loaded.objective.estimator.baseline(images), baseline(images))
+
+
+def test_an_objective_with_a_baseline_that_the_model_does_not_train_is_refused(images):
+    vae = vae_of("bernoulli")
+    vae.objective = ELBO(gradient="nvil")
+    with pytest.raises(ValueError, match="layers that the model was not made with: pass it to the constructor"):
+        vae.fit(images, verbose=0)
 
 
 @pytest.mark.parametrize("posterior", POSTERIORS)

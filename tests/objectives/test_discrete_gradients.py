@@ -92,6 +92,7 @@ UNBIASED = {
     "score function, the KL in closed form": ELBO(num_samples=2, gradient="score_function"),
     "score function of the entropy form": ELBO(num_samples=2, form="entropy", gradient="score_function"),
     "score function of the log ratio": ELBO(num_samples=3, form="log_ratio", gradient="score_function"),
+    "NVIL of one draw, with a baseline that knows nothing": ELBO(gradient="nvil"),
     "DisARM, the KL in closed form": ELBO(num_samples=2, gradient="disarm"),
     "DisARM of the log ratio, two pairs": ELBO(num_samples=4, form="log_ratio", gradient="disarm"),
     "VIMCO of 2 draws": IWAE(2, gradient="vimco"),
