@@ -20,7 +20,11 @@ def images(tmp_path_factory):
     return path
 
 
-@pytest.mark.parametrize("prior", [name for name in kv.priors.PRIORS if name != "standard-normal"])
+QUICK = ("vamp-prior", "maf")  # the one that borrows the encoder, and one that owns networks
+PRIORS = [name if name in QUICK else pytest.param(name, marks=pytest.mark.slow) for name in kv.priors.PRIORS]
+
+
+@pytest.mark.parametrize("prior", PRIORS)
 def test_a_run_with_a_learned_prior_is_trained_and_scored(prior, images, tmp_path, capsys, monkeypatch):
     monkeypatch.setattr("keras_vae.plotting.report", lambda *args: {})  # figures take long, and are tested elsewhere
     flags = ["--dataset", str(images), "--num-levels", "2", "--prior", prior, "--epochs", "1", "--latent-dim", "2"]

@@ -120,8 +120,9 @@ def test_either_bound_of_one_term_adds_up_with_the_other_bound_of_the_other(vae_
     assert parts.mutual_information_lower.mean <= np.log(200)
 
 
-@pytest.mark.parametrize("dimensions", [2, 20])
-@pytest.mark.parametrize("name", HOLES)
+@pytest.mark.parametrize(
+    ("name", "dimensions"), [("ring", 2), ("blobs", 2), ("blobs", 20), ("shifted", 20), ("too narrow", 2)]
+)
 def test_a_hole_is_seen(vae_of, name, dimensions):
     report = diagnose(vae_of(dimensions), data(HOLES[name][0], dimensions, seed=1))
     assert report.prior_fit.verdict == "hole"
