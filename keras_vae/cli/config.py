@@ -47,9 +47,9 @@ _shortened.maxlevel = 2
 _shortened.maxstring = _shortened.maxother = 80
 
 
-def _flag(kind: type, default: str) -> Any:
+def _flag(kind: Any, default: str, description: str | None = None) -> Any:
     """Return how `train.py` shows a setting that is None by default: the type it takes, and what None means."""
-    return tyro.conf.arg(constructor=kind, help_behavior_hint=f"(default: {default})")
+    return tyro.conf.arg(constructor=kind, help=description, help_behavior_hint=f"(default: {default})")
 
 
 def _summaries(table: Mapping[str, object]) -> str:
@@ -121,14 +121,15 @@ class ModelConfig:
     """of each variable of a categorical z"""
     prior: Annotated[
         PriorName | None,
-        tyro.conf.arg(
-            help=f"p(z): {_summaries(PRIORS)}",
-            help_behavior_hint="(default: standard-normal, or learned probabilities of a discrete z)",
-        ),
+        _flag(PriorName, "standard-normal, or learned probabilities of a discrete z", f"p(z): {_summaries(PRIORS)}"),
     ] = None
     network: Annotated[NetworkName, tyro.conf.arg(help=f"body of encoder and decoder: {_summaries(NETWORKS)}")] = "mlp"
-    hidden: Annotated[tuple[int, ...], tyro.conf.arg(help_behavior_hint=f"(default: {_widths(NETWORKS)})")] = ()
-    """widths of the encoder's hidden layers, or filters of its convolutions of stride 2; the decoder's run backwards"""
+    hidden: Annotated[
+        tuple[int, ...] | None,
+        tyro.conf.arg(metavar="[INT [INT ...]]", help_behavior_hint=f"(default: {_widths(NETWORKS)})"),
+    ] = None
+    """widths of the encoder's hidden layers, or filters of its convolutions of stride 2; the decoder's run backwards;
+    an empty list in a settings file makes both linear"""
     activation: str = "relu"
     """of the hidden layers, by its Keras name"""
     initial: str = "glorot_uniform"
@@ -149,9 +150,10 @@ class LossConfig:
     """draws of z per image in training"""
     gradient: Annotated[
         GradientName | None,
-        tyro.conf.arg(
-            help_behavior_hint="(default: pathwise; of a discrete z vimco with iwae, and with elbo disarm where it is "
-            "binary and gumbel_softmax where it is categorical)"
+        _flag(
+            GradientName,
+            "pathwise; of a discrete z vimco with iwae, and with elbo disarm where it is binary and gumbel_softmax "
+            "where it is categorical",
         ),
     ] = None
     """how it is estimated: doubly_reparameterized and vimco need iwae, and the others of a discrete z elbo;
@@ -237,7 +239,7 @@ class Config:
             "learning_rate": self.training.learning_rate,
             "epsilon": self.training.epsilon,
             "sigma": self.model.sigma,
-            "hidden": min(self.model.hidden, default=None),
+            "hidden": min(self.model.hidden or (), default=None),
         }
         for name, value in positive.items():
             if value is not None and not 0 < value < math.inf:

@@ -89,7 +89,7 @@ def network(options: ModelConfig) -> Network:
     settings: dict[str, Any] = {"activation": options.activation, "initial": options.initial}
     if options.batch_norm:
         settings["batch_norm"] = True
-    named: Any = networks.get(options.network, options.hidden or None)
+    named: Any = networks.get(options.network, options.hidden)
     return dataclasses.replace(named, **settings)
 
 

@@ -92,6 +92,7 @@ def test_the_flags_of_the_network_are_its_settings():
     assert network(ModelConfig(**options, batch_norm=True)) == kv.networks.MLP((3, 4), "elu", "fan_in_uniform", True)
     assert network(ModelConfig(**options, network="conv")) == kv.networks.Conv((3, 4), "elu", "fan_in_uniform")
     assert network(ModelConfig()) == kv.networks.MLP()
+    assert network(ModelConfig(hidden=())) == kv.networks.MLP(())
 
 
 @pytest.mark.parametrize(
