@@ -8,6 +8,7 @@ import pytest
 import keras_vae as kv
 from examples import (
     bayesian_classifier,
+    gradient_variance,
     mixture_density_network,
     overlapping_latents,
     prior_holes,
@@ -62,6 +63,16 @@ def test_the_classifier_is_right_where_it_is_certain_and_draws_are_worse_than_th
     assert numbers["accuracy"] > 0.5
     assert numbers["accuracy of the more certain half"] > numbers["accuracy"]
     assert numbers["log-likelihood"] > numbers["log-likelihood of one draw"]  # Jensen's inequality
+
+
+def test_unbiased_gradients_of_a_discrete_z_have_no_bias_and_relaxed_ones_have(figure, capsys, monkeypatch):
+    monkeypatch.setattr(kv.VAE, "_gains_from_xla", lambda vae: False)
+    rows = gradient_variance.main(units=(4,), epochs=2, num_examples=10, repeats=100, figure=figure)
+    relaxed = rows[4, "straight_through, 0.5"]
+    for name in ("score_function", "disarm"):
+        assert rows[4, name]["bias"] < 0.5 * relaxed["bias"], name
+        assert rows[4, name]["variance"] > relaxed["variance"]
+    assert f"{rows[4, 'disarm']['variance of one draw']:17.4f}" in capsys.readouterr().out
 
 
 def test_naive_monte_carlo_fails_as_the_latent_dimension_grows_and_does_not_report_it(figure, capsys):
