@@ -6,6 +6,7 @@ from keras_vae.distributions.bernoulli import Bernoulli, IndependentBernoulli, S
 from keras_vae.distributions.continuous_bernoulli import ContinuousBernoulli
 from keras_vae.distributions.levels import CategoricalLevels, QuantizedLogistic
 from keras_vae.distributions.one_hot import MixtureOfOneHotCategorical, RelaxedOneHotCategorical
+from keras_vae.distributions.stacked import Stacked
 
 __all__ = [
     "Autoregressive",
@@ -18,4 +19,5 @@ __all__ = [
     "QuantizedLogistic",
     "RelaxedOneHotCategorical",
     "SoftBernoulli",
+    "Stacked",
 ]

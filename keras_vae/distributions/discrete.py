@@ -11,6 +11,7 @@ from tensorflow_probability import distributions as tfd
 
 from keras_vae.distributions.entries import bernoulli_entries
 from keras_vae.distributions.one_hot import RelaxedOneHotCategorical
+from keras_vae.distributions.stacked import Stacked
 from keras_vae.distributions.wrappers import Independent
 
 __all__ = ["LARGEST_NUM_STATES", "all_states", "harden", "has_discrete_values", "is_discrete", "relax"]
@@ -19,8 +20,9 @@ LARGEST_NUM_STATES = 4096
 
 
 def is_discrete(distribution: Any) -> bool:
-    """Return whether `relax`, `harden` and `all_states` know the family: binary entries, or one-hot vectors."""
-    return bernoulli_entries(distribution) is not None or _one_hot(distribution) is not None
+    """Return whether z has binary entries, or is one-hot vectors, or two layers of such."""
+    part = distribution.first if isinstance(distribution, Stacked) else distribution
+    return bernoulli_entries(part) is not None or _one_hot(part) is not None
 
 
 def has_discrete_values(distribution: Any) -> bool:
@@ -35,10 +37,10 @@ def _one_hot(distribution: Any) -> tfd.OneHotCategorical | None:
 
 
 def _check(distribution: Any) -> None:
-    if not is_discrete(distribution):
+    if isinstance(distribution, Stacked) or not is_discrete(distribution):
         raise ValueError(
-            "This needs a distribution of independent Bernoulli entries or of independent one-hot vectors. "
-            f"Received: {type(distribution).__name__}"
+            "This needs one layer of independent Bernoulli entries or of independent one-hot vectors: "
+            f'gradient="score_function" does not. Received: {type(distribution).__name__}'
         )
 
 

@@ -11,7 +11,7 @@ from typing import Any
 import tensorflow as tf
 from tensorflow_probability import distributions as tfd
 
-from keras_vae.distributions import QuantizedLogistic, SoftBernoulli, wrappers
+from keras_vae.distributions import QuantizedLogistic, SoftBernoulli, Stacked, wrappers
 from keras_vae.distributions.distribution_tensor import DistributionTensor
 from keras_vae.distributions.sets import (
     BINARY,
@@ -88,6 +88,11 @@ def _(distribution: DistributionTensor) -> Support:
 @support_of.register(wrappers.Sample)
 def _(distribution: Any) -> Support:
     return support_of(distribution.distribution)
+
+
+@support_of.register
+def _(distribution: Stacked) -> Support:
+    return support_of(distribution.first)
 
 
 @support_of.register(wrappers.MixtureSameFamily)

@@ -20,6 +20,7 @@ from keras_vae.layers.families.one_hot_categorical import (
     RelaxedOneHotCategorical,
 )
 from keras_vae.layers.families.quantized_logistic import MixtureQuantizedLogistic, QuantizedLogistic
+from keras_vae.layers.families.stacked import Stacked
 from keras_vae.layers.families.variational_gaussian_process import VariationalGaussianProcess
 from keras_vae.layers.flows.autoregressive_flow import AutoregressiveFlow
 from keras_vae.layers.flows.autoregressive_network import AutoregressiveNetwork
@@ -89,6 +90,7 @@ __all__ = [
     "OneHotCategorical",
     "QuantizedLogistic",
     "RelaxedOneHotCategorical",
+    "Stacked",
     "VariableLayer",
     "VariationalGaussianProcess",
     "as_distribution",

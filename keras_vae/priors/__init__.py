@@ -8,6 +8,7 @@ from keras_vae.priors.prior import Prior
 from keras_vae.priors.second_stage import SecondStage
 from keras_vae.priors.standard_normal import StandardNormal
 from keras_vae.priors.table import PRIORS, get
+from keras_vae.priors.top_down import TopDown
 from keras_vae.priors.vamp_prior import VampPrior
 
 __all__ = [
@@ -21,6 +22,7 @@ __all__ = [
     "RealNVP",
     "SecondStage",
     "StandardNormal",
+    "TopDown",
     "VampPrior",
     "get",
 ]

@@ -12,7 +12,7 @@ import tensorflow as tf
 import tensorflow_probability as tfp
 from tensorflow_probability import distributions as tfd
 
-from keras_vae.distributions import Autoregressive, QuantizedLogistic, wrappers
+from keras_vae.distributions import Autoregressive, QuantizedLogistic, Stacked, wrappers
 from keras_vae.distributions.estimated_density import EstimatedDensity
 from keras_vae.random.counts import negative_binomial_quantile, poisson_quantile
 from keras_vae.random.noise import normal, uniform
@@ -252,6 +252,19 @@ def _(distribution: Any, noise: _NoiseOfDraws) -> tf.Tensor:
     if not base.batch_shape.is_compatible_with(distribution.batch_shape):  # the bijector adds a batch: TFP draws
         return _draw.dispatch(object)(distribution, noise)
     return distribution.bijector.forward(_draw(base, noise))
+
+
+@_draw.register
+def _(distribution: Stacked, noise: _NoiseOfDraws) -> tf.Tensor:
+    """Draw the first part, and make each draw of it a row of the second one."""
+    a = _draw(distribution.first, noise.of(Stream.PARTS))
+    draws_a_row = noise.num_samples if noise.has_rows else 1
+    by_row = tf.transpose(a, [1, 0, 2]) if noise.has_rows else a
+    seed, first_row = noise.noise.of(Stream.COMPONENTS)
+    first_draw = tf.cast(first_row, tf.int64) * tf.cast(draws_a_row, tf.int64)
+    b = _draw(distribution.second_of(by_row), _NoiseOfDraws(1, Noise(seed, first_draw), has_rows=True))[0]
+    b = tf.reshape(b, tf.concat([tf.shape(by_row)[:-1], [distribution.second_size]], axis=0))
+    return distribution.join(a, tf.transpose(b, [1, 0, 2]) if noise.has_rows else b)
 
 
 @_draw.register

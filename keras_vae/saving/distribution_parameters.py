@@ -9,7 +9,7 @@ import tensorflow as tf
 from tensorflow_probability import bijectors as tfb
 from tensorflow_probability import distributions as tfd
 
-from keras_vae.distributions import AutoregressiveFlow
+from keras_vae.distributions import AutoregressiveFlow, Stacked
 from keras_vae.distributions.wrappers import BatchBroadcast, BatchReshape, Independent, Sample
 
 __all__ = ["parameters"]
@@ -21,7 +21,7 @@ def parameters(distribution: Any) -> dict[str, tf.Tensor]:
     Those of a distribution inside another have its name before theirs: a mixture has `mixture_logits` and, over one
     axis more, `components_loc`, `components_scale`, ...; a mixture of different families and a concatenation number
     theirs, as `components_0_loc`; a transformed distribution has `base_loc`, ... and those of its bijector. A flow that
-    is given x has its `context` instead of the bijector's.
+    is given x has its `context` instead of the bijector's. Two stochastic layers have those of the first.
 
     Example:
 
@@ -33,6 +33,8 @@ def parameters(distribution: Any) -> dict[str, tf.Tensor]:
     distribution = getattr(distribution, "tensor_distribution", distribution)
     if isinstance(distribution, BatchBroadcast | BatchReshape | Independent | Sample):
         return parameters(distribution.distribution)
+    if isinstance(distribution, Stacked):
+        return _within("first", distribution.first, tf.float32)
     if isinstance(distribution, AutoregressiveFlow):
         return {**_within("base", distribution.distribution, tf.float32), "context": distribution.context}
     names = type(distribution).parameter_properties(dtype=distribution.dtype)

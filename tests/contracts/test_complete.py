@@ -24,7 +24,7 @@ def test_every_loss_has_a_case():
 def test_every_prior_has_a_case():
     public = {name: getattr(priors, name) for name in priors.__all__}
     classes = {name for name, value in public.items() if inspect.isclass(value) and issubclass(value, priors.Prior)}
-    assert classes - {"Prior"} == set(cases.PRIORS) | {"Bernoulli", "Categorical"}  # tests/models/test_discrete.py
+    assert classes - {"Prior"} == set(cases.PRIORS) | {"Bernoulli", "Categorical", "TopDown"}  # tests/models
     assert {prior.__name__ for prior in priors.PRIORS.values()} <= classes
 
 
