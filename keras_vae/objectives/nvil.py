@@ -78,7 +78,7 @@ class NVIL(ScoreFunction):
         baseline: A Keras layer from x [B, *event] to [B] with a method `follow`. None: `Baseline()`.
 
     References:
-        Mnih & Gregor (2014), "Neural Variational Inference and Learning in Belief Networks", Eq. 7 and 8.
+        Mnih & Gregor (2014), "Neural Variational Inference and Learning in Belief Networks", Sec. 2.3.
     """
 
     name = "nvil"

@@ -62,7 +62,7 @@ class VIMCO(Estimator):
     [K, B], log(w_k).
 
     References:
-        Mnih & Rezende (2016), "Variational inference for Monte Carlo objectives", Eq. 11 and Sec. 2.5.
+        Mnih & Rezende (2016), "Variational inference for Monte Carlo objectives", Sec. 2.5.
     """
 
     name = "vimco"
@@ -87,7 +87,7 @@ class DisARM(Estimator):
     The number of draws is even; the first half of them are the z, the second the z'.
 
     References:
-        Dong, Mnih & Tucker (2020), "DisARM: An Antithetic Gradient Estimator for Binary Latent Variables", Eq. 6.
+        Dong, Mnih & Tucker (2020), "DisARM: An Antithetic Gradient Estimator for Binary Latent Variables", Sec. 3.
     """
 
     name = "disarm"
