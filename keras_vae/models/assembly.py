@@ -66,7 +66,7 @@ def make_decoder(
     [30]
     """
     event_shape = sizes_of("event_shape", event_shape)
-    latent_shape = sizes_of("latent_dim", [latent_dim] if isinstance(latent_dim, int) else latent_dim)
+    latent_shape = sizes_of("latent_dim", latent_dim)
     family = likelihoods.get(likelihood)
     params_per_entry = as_count(params_per_entry=family.params_per_entry)
     decoder = networks.get(network).decoder(math.prod(latent_shape), event_shape, params_per_entry)
