@@ -68,7 +68,7 @@ def _flips(vae: LatentVariableModel, q_z: Any, num_variables: int, high: float |
         z[:, column, j] = values
     images = random.mean_of(vae.decode(z.reshape(-1, *first.shape)))
     names = ", ".join(f"z{j}" for j in order)
-    return image_grid(images, len(order), f"means of p(x|z), one variable at each value; columns: {names}", high=high)
+    return image_grid(images, len(order), f"columns: each value of {names}", high=high)
 
 
 def exact_posterior(vae: LatentVariableModel, x: Any, num_steps: int = 200, reach: float = 4.0) -> Figure:
