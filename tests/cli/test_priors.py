@@ -20,8 +20,7 @@ def images(tmp_path_factory):
     return path
 
 
-QUICK = ("vamp-prior", "maf")  # the one that borrows the encoder, and one that owns networks
-PRIORS = [name if name in QUICK else pytest.param(name, marks=pytest.mark.slow) for name in kv.priors.PRIORS]
+PRIORS = [name if name == "vamp-prior" else pytest.param(name, marks=pytest.mark.slow) for name in kv.priors.PRIORS]
 
 
 @pytest.mark.parametrize("prior", PRIORS)

@@ -153,6 +153,7 @@ def test_densities_and_draws_are_the_same_with_xla(name):
         np.testing.assert_allclose(actual, expected, rtol=64 * EPS, atol=64 * EPS)
 
 
+@pytest.mark.slow
 @every_prior
 def test_the_parts_of_the_elbo_add_up_to_less_than_log_p_of_x(name):
     vae = vae_of(name)

@@ -27,7 +27,7 @@ def figure(tmp_path):
     assert image.std() > 0.01  # something is drawn
 
 
-@pytest.mark.parametrize("network", ["dense", "conv"])
+@pytest.mark.parametrize("network", ["dense", pytest.param("conv", marks=pytest.mark.slow)])
 def test_the_vae_codes_better_than_fair_coins_and_its_printed_terms_add_up(figure, network, capsys):
     sizes = {"network": network, "base_depth": 8, "batch_size": 32}
     numbers = probabilistic_layers_vae.main("digits", **sizes, epochs=2, figure=figure)
@@ -75,6 +75,7 @@ def test_unbiased_gradients_of_a_discrete_z_have_no_bias_and_relaxed_ones_have(f
     assert f"{rows[4, 'disarm']['variance of one draw']:17.4f}" in capsys.readouterr().out
 
 
+@pytest.mark.slow
 def test_naive_monte_carlo_fails_as_the_latent_dimension_grows_and_does_not_report_it(figure, capsys):
     sizes = {"dimensions": 200, "num_samples": 100, "hidden": 64, "n": 2000, "epochs": 20, "num_examples": 50}
     scores = why_an_encoder.main(latent_dims=(1, 12), **sizes, figure=figure)
@@ -106,6 +107,7 @@ def test_the_weight_of_the_kl_pushes_posteriors_together(tmp_path, capsys, monke
     assert f"{tight['mean coefficient']:.4f}" in capsys.readouterr().out
 
 
+@pytest.mark.slow
 def test_each_remedy_of_a_hole_is_scored_beside_the_plain_model(tmp_path, capsys, monkeypatch):
     monkeypatch.setattr(kv.VAE, "_gains_from_xla", lambda vae: False)  # compiling takes longer than these trainings
     sizes = {"latent_dim": 2, "hidden": 8, "epochs": 1, "fit_epochs": 1, "num_components": 10, "num_samples": 5}

@@ -69,7 +69,11 @@ def make(likelihood, posterior=None):
     return kv.VAE(encoder, decoder, prior, seed=0)
 
 
-@pytest.mark.parametrize("name", [*LIKELIHOODS, "RelaxedOneHotCategorical"])
+QUICK = ("Blockwise", "Mixture")
+NAMES = [name if name in QUICK else pytest.param(name, marks=pytest.mark.slow) for name in LIKELIHOODS]
+
+
+@pytest.mark.parametrize("name", [*NAMES, "RelaxedOneHotCategorical"])
 def test_a_composite_is_trained_reconstructed_decomposed_and_exported(name, tmp_path):
     if name in LIKELIHOODS:
         family, x, names = LIKELIHOODS[name]

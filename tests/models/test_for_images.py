@@ -84,7 +84,7 @@ def test_bits_per_dim_of_dequantised_levels_count_their_number(make_vae):
 FAMILIES = {"diagonal": tfd.MultivariateNormalDiag, "flow": AutoregressiveFlow, "full": tfd.MultivariateNormalTriL}
 
 
-@pytest.mark.parametrize("posterior", FAMILIES)  # discrete ones: test_discrete.py
+@pytest.mark.parametrize("posterior", ["diagonal", "full", pytest.param("flow", marks=pytest.mark.slow)])
 def test_a_vae_of_every_posterior_trains_and_is_the_same_after_saving(posterior, binary_images, tmp_path):
     vae = kv.VAE.for_images((4, 4, 1), 3, posterior=posterior, hidden=(8,), seed=0)
     assert type(vae.encode(binary_images)) is FAMILIES[posterior]

@@ -94,6 +94,7 @@ def test_a_prior_without_weights_is_refused(shifted, x):
         kv.fit_prior(shifted, x, "standard-normal")
 
 
+@pytest.mark.slow
 def test_layers_that_were_frozen_stay_frozen_also_after_an_error(x):
     encoder = keras.Sequential(
         [
