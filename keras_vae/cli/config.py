@@ -24,6 +24,7 @@ from keras_vae.cli.reading import read_flags, read_settings
 from keras_vae.likelihoods import LIKELIHOODS, Likelihood
 from keras_vae.networks import NETWORKS
 from keras_vae.objectives import ELBO, ESTIMATORS, IWAE, Objective
+from keras_vae.objectives.estimators import Pathwise
 from keras_vae.posteriors import POSTERIORS, DiscretePosterior
 from keras_vae.priors import PRIORS
 
@@ -39,8 +40,6 @@ __all__ = [
 
 
 _SMALLEST, _LARGEST, _LARGEST_INT = 1e-37, 1e38, 2**31 - 1  # what float32 and int32 hold
-
-_THROUGH_DRAWS = ("pathwise", "sticking_the_landing", "doubly_reparameterized")
 
 _shortened = reprlib.Repr()
 _shortened.maxlevel = 2
@@ -277,14 +276,14 @@ class Config:
             )
         if self.num_samples < (least := ESTIMATORS[self.gradient].least_draws):
             raise ValueError(f"{self.gradient} needs {least} draws or more. Received: num_samples={self.num_samples}")
-        if self.is_discrete and self.gradient in _THROUGH_DRAWS:
+        if self.is_discrete and issubclass(ESTIMATORS[self.gradient], Pathwise):
             raise ValueError(
                 "This gradient goes through draws of z, which are discrete: score_function does not. "
                 f"Received: posterior={self.model.posterior}, gradient={self.gradient}"
             )
-        if self.is_discrete and self.model.prior:
+        if self.is_discrete and self.model.prior not in (None, "vamp-prior"):
             raise ValueError(
-                "This prior is one of real z: leave it out, and the probabilities of z are learned. "
+                "This prior is one of real z: take vamp-prior, or none, and the probabilities of z are learned. "
                 f"Received: posterior={self.model.posterior}, prior={self.model.prior}"
             )
         of_free_bits = (self.gradient, self.model.posterior, self.model.prior or "standard-normal")

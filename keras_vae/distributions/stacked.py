@@ -45,7 +45,7 @@ class Stacked(tfd.Distribution):
         self.first, self.second, self.second_size, self.reverse = first, second, second_size, reverse
         super().__init__(
             dtype=first.dtype,
-            reparameterization_type=first.reparameterization_type,
+            reparameterization_type=tfd.NOT_REPARAMETERIZED,  # the second part may be discrete
             validate_args=validate_args,
             allow_nan_stats=allow_nan_stats,
             parameters=parameters,
@@ -67,6 +67,10 @@ class Stacked(tfd.Distribution):
         """Return p(b | a), of which the batch is all batch axes of `a` as one."""
         return self.second(tf.reshape(a, [-1, a.shape[-1]]))
 
+    def with_batch_of(self, a: tf.Tensor, b: tf.Tensor) -> tf.Tensor:
+        """Return b [N, B], made given `a`, with the batch axes of `a`."""
+        return tf.reshape(b, tf.concat([tf.shape(a)[:-1], [self.second_size]], axis=0))
+
     def _log_prob(self, z: tf.Tensor) -> tf.Tensor:
         a, b = self.split(z)
         of_second = self.second_of(a).log_prob(tf.reshape(b, [-1, b.shape[-1]]))
@@ -75,14 +79,12 @@ class Stacked(tfd.Distribution):
     def _sample_n(self, n: Any, seed: Any = None) -> tf.Tensor:
         seeds = tfp.random.split_seed(seed)
         a = self.first.sample(n, seed=seeds[0])
-        b = self.second_of(a).sample(seed=seeds[1])
-        return self.join(a, tf.reshape(b, tf.concat([tf.shape(a)[:-1], [self.second_size]], axis=0)))
+        return self.join(a, self.with_batch_of(a, self.second_of(a).sample(seed=seeds[1])))
 
     def _mode(self) -> tf.Tensor:
         """Return the most probable a, and the most probable b given it."""
         a = self.first.mode()
-        b = self.second_of(a).mode()
-        return self.join(a, tf.reshape(b, tf.concat([tf.shape(a)[:-1], [self.second_size]], axis=0)))
+        return self.join(a, self.with_batch_of(a, self.second_of(a).mode()))
 
     def _batch_shape(self) -> tf.TensorShape:
         return self.first.batch_shape

@@ -39,6 +39,8 @@ class CodeUse(NamedTuple):
 def code_use(vae: LatentVariableModel, data: Any, batch_size: int = 256) -> CodeUse:
     """Return how often each value of each variable of z occurs, and how many codes there are.
 
+    The means of two stochastic layers are averages of 100 draws: I(x; z_j) is then up to 0.005 nats too large.
+
     Args:
         vae: Built model whose posterior has Bernoulli units or one-hot vectors.
         data: Array [N, *event], or what `fit` takes.

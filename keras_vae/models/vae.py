@@ -561,8 +561,7 @@ class VAE(ObjectiveModel):
 
 def _check_prior_of_discrete(q_z: tfd.Distribution, p_z: tfd.Distribution) -> None:
     """Raise if z is discrete under q(z|x) and not under p(z): probabilities and densities would be compared."""
-    support = support_of(q_z)
-    if is_discrete(q_z) and not support.contains(random.sample(p_z, 1, seed=0)):
+    if is_discrete(q_z) and not (support := support_of(q_z)).contains(random.sample(p_z, 1, seed=0)):
         raise ValueError(
             f"The entries of z are {support.description} under the posterior, and others under the prior: pass a prior "
             f"of the same kind, such as keras_vae.priors.Bernoulli. Received: a prior of {type(p_z).__name__}"

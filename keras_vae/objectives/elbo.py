@@ -80,9 +80,10 @@ class ELBO(Objective):
         if form not in _FORMS:
             raise ValueError(f"`form` must be one of {', '.join(_FORMS)}. Received: form={form!r}")
         super().__init__(num_samples, gradient)
-        if gradient == "sticking_the_landing" and form != "log_ratio":
+        if self.estimator.name == "sticking_the_landing" and form != "log_ratio":
             raise ValueError(
-                f'gradient="{gradient}" differentiates the form "log_ratio": pass it. Received: form={form!r}'
+                f'gradient="{self.estimator.name}" differentiates the form "log_ratio": pass it. '
+                f"Received: form={form!r}"
             )
         self.beta = beta
         self.form = form

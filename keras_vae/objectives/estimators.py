@@ -18,6 +18,7 @@ from keras_vae import random
 from keras_vae.distributions import latents
 from keras_vae.protocols import Batch, LatentDraws
 from keras_vae.random import Noise
+from keras_vae.registration import register
 
 __all__ = [
     "DoublyReparameterized",
@@ -92,6 +93,7 @@ class Estimator:
         return cls(**config)
 
 
+@register
 class Pathwise(Estimator):
     """Automatic differentiation through reparameterised draws.
 
@@ -116,6 +118,7 @@ class Pathwise(Estimator):
         return random.sample(posterior, num_samples, noise)
 
 
+@register
 class StickingTheLanding(Pathwise):
     """The pathwise gradient without the score of q, see `log_prob_of_draws`."""
 
@@ -126,6 +129,7 @@ class StickingTheLanding(Pathwise):
         return sum(log_prob_of_draws(part, value) for part, value in parts)
 
 
+@register
 class DoublyReparameterized(StickingTheLanding):
     """DReG: sticking the landing, with the gradient through draw k multiplied by its normalised weight once more.
 

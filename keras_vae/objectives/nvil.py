@@ -43,7 +43,7 @@ class Baseline(keras.layers.Layer):
         self.output_layer = keras.layers.Dense(1, kernel_initializer="zeros")
 
     def build(self, input_shape: Any) -> None:
-        size = int(tf.TensorShape(input_shape[1:]).num_elements())
+        self.size = size = int(tf.TensorShape(input_shape[1:]).num_elements())
         self.center = self.add_weight((), "zeros", trainable=False, aggregation="mean", name="center")
         for layer, width in zip(
             [self.normalization, *self.body, self.output_layer], [size, size, *self.hidden], strict=True
@@ -52,9 +52,7 @@ class Baseline(keras.layers.Layer):
         self.built = True
 
     def call(self, x: Any) -> tf.Tensor:
-        h = self.normalization(
-            tf.reshape(tf.cast(x, self.compute_dtype), [tf.shape(x)[0], self.normalization.gamma.shape[0]])
-        )
+        h = self.normalization(tf.reshape(tf.cast(x, self.compute_dtype), [tf.shape(x)[0], self.size]))
         for layer in [*self.body, self.output_layer]:
             h = layer(h)
         return tf.cast(h[:, 0], self.variable_dtype) + tf.stop_gradient(tf.convert_to_tensor(self.center))

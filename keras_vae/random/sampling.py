@@ -263,7 +263,7 @@ def _(distribution: Stacked, noise: _NoiseOfDraws) -> tf.Tensor:
     seed, first_row = noise.noise.of(Stream.COMPONENTS)
     first_draw = tf.cast(first_row, tf.int64) * tf.cast(draws_a_row, tf.int64)
     b = _draw(distribution.second_of(by_row), _NoiseOfDraws(1, Noise(seed, first_draw), has_rows=True))[0]
-    b = tf.reshape(b, tf.concat([tf.shape(by_row)[:-1], [distribution.second_size]], axis=0))
+    b = distribution.with_batch_of(by_row, b)
     return distribution.join(a, tf.transpose(b, [1, 0, 2]) if noise.has_rows else b)
 
 

@@ -101,6 +101,12 @@ def test_every_weight_is_trained_and_a_file_and_an_export_have_the_same_numbers(
     np.testing.assert_allclose(elbo, trained.elbo(images[:5], seed=seed), rtol=1e-5)
 
 
+def test_a_gradient_through_the_draws_is_refused_also_where_the_first_layer_would_carry_it():
+    p = Stacked(kv.layers.MultivariateNormalDiag.new(tf.zeros([1, 4]), 2), lambda a: Bernoulli.new(a, 2), 2)
+    with pytest.raises(ValueError, match="the posterior does not reparameterise"):
+        ELBO(form="log_ratio").estimator.sample(p, 1, kv.random.as_noise(0))
+
+
 def test_what_needs_one_layer_is_refused(images):
     for gradient, samples in (("disarm", 2), ("gumbel_softmax", 1), ("enumeration", 1)):
         vae = vae_of(ELBO(num_samples=samples, gradient=gradient))

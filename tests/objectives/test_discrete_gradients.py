@@ -210,6 +210,11 @@ def test_what_cannot_be_done_is_refused(name):
         objective(model_class(2), np.tile(X, (2, 1)), seed=0)
 
 
+def test_an_estimator_as_an_object_is_held_to_the_form_it_differentiates():
+    with pytest.raises(ValueError, match='differentiates the form "log_ratio"'):
+        ELBO(gradient=kv.objectives.ESTIMATORS["sticking_the_landing"]())
+
+
 def test_too_many_states_are_refused():
     q = tfd.Independent(tfd.Bernoulli(logits=tf.zeros([2, 13])), 1)
     with pytest.raises(ValueError, match=r"at most 4,096 of them.*Received: 2\^13 states"):
