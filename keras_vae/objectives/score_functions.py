@@ -79,7 +79,7 @@ class VIMCO(Estimator):
 
 
 @register
-class DisARM(Estimator):
+class DisARM(ScoreFunction):
     """Pairs of antithetic Bernoulli draws, the same uniform noise u and 1 - u making one each.
 
     d E_q[f] / d logit_i is the mean over pairs of 1/2 (f(z) - f(z')) (-1)^z'_i [z_i != z'_i] sigmoid(|logit_i|).
@@ -91,7 +91,6 @@ class DisARM(Estimator):
     """
 
     name = "disarm"
-    least_draws = 2
 
     def sample(self, posterior: Any, num_samples: int, noise: Noise) -> tf.Tensor:
         """Return z.
@@ -106,10 +105,6 @@ class DisARM(Estimator):
         u = tf.transpose(uniform(shape, *noise, logits.dtype), [1, 0, *range(2, len(shape))])
         probs = tf.sigmoid(logits)
         return tf.cast(tf.concat([u < probs, 1 - u < probs], axis=0), posterior.dtype)
-
-    def log_prob(self, posterior: Any, z: Any) -> tf.Tensor:
-        """Return log q(z|x) without its gradient, whose mean is 0."""
-        return tf.stop_gradient(super().log_prob(posterior, z))
 
     def surrogate(self, draws: LatentDraws, signal: tf.Tensor) -> tf.Tensor:
         logits = self._logits(draws.posterior)

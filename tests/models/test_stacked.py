@@ -90,6 +90,8 @@ def test_other_gradients_train_it_too(objective, images):
 
 def test_every_weight_is_trained_and_a_file_and_an_export_have_the_same_numbers(trained, images, tmp_path):
     assert len(trained.trainable_variables) == 2 + 2 + 2 + 1 + 2  # encoder, its second layer, decoder, prior of two
+    at_start = vae_of(trained.objective).trainable_variables  # of the same seed
+    assert all(np.any(now != before) for now, before in zip(trained.trainable_variables, at_start, strict=True))
     trained.save(tmp_path / "vae.keras")
     loaded = keras.saving.load_model(tmp_path / "vae.keras", safe_mode=True)
     np.testing.assert_array_equal(loaded.elbo(images, seed=1), trained.elbo(images, seed=1))
