@@ -95,7 +95,8 @@ class DataConfig:
     data_dir: Annotated[str | None, _flag(str, "environment variable TFDS_DATA_DIR, or TFDS' own folder")] = None
     """folder of TFDS"""
     pixels: Annotated[str | None, _flag(str, "what suits the likelihood")] = None
-    """how pixels become x: binarize=dynamic, binarize=threshold, quantize=K, levels, unit or dequantize"""
+    """how pixels become x: binarize=dynamic, binarize=static, binarize=threshold, quantize=K, levels, unit or
+    dequantize"""
     num_levels: Annotated[int | None, _flag(int, "256 where that is plain")] = None
     """how many levels the pixels of a .npz file have: 2 for binary images"""
     image_size: Annotated[int | None, _flag(int, "as they are")] = None
@@ -114,7 +115,7 @@ class ModelConfig:
     sigma: float = 0.1
     """scale of gaussian-fixed"""
     latent_dim: int = 20
-    """dimensions of z; or how many variables a categorical z has"""
+    """dimensions of z; how many variables a categorical z has; or how many units each of two layers has"""
     posterior: Annotated[PosteriorName, tyro.conf.arg(help=f"q(z|x): {_summaries(POSTERIORS)}")] = "diagonal"
     num_categories: int = 10
     """of each variable of a categorical z"""
@@ -151,8 +152,8 @@ class LossConfig:
         GradientName | None,
         _flag(
             GradientName,
-            "pathwise; of a discrete z vimco with iwae, and with elbo disarm where it is binary and gumbel_softmax "
-            "where it is categorical",
+            "pathwise; of a discrete z vimco with iwae, and with elbo disarm where it is binary, gumbel_softmax where "
+            "it is categorical and score_function where it has two layers",
         ),
     ] = None
     """how it is estimated: doubly_reparameterized and vimco need iwae, and the others of a discrete z elbo;
@@ -308,9 +309,12 @@ class Config:
     @property
     def gradient(self) -> str:
         """The gradient that is asked for, or that suits the posterior."""
-        of_discrete = {"bernoulli": "disarm", "categorical": "gumbel_softmax"} if self.loss.objective == "elbo" else {}
-        suitable = of_discrete.get(self.model.posterior, "vimco") if self.is_discrete else "pathwise"
-        return self.loss.gradient or suitable
+        if self.loss.gradient:
+            return self.loss.gradient
+        if not self.is_discrete:
+            return "pathwise"
+        of_elbo = {"bernoulli": "disarm", "categorical": "gumbel_softmax", "two-layer-bernoulli": "score_function"}
+        return of_elbo[self.model.posterior] if self.loss.objective == "elbo" else "vimco"
 
     @property
     def num_samples(self) -> int:

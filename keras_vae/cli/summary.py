@@ -11,8 +11,10 @@ from keras_vae.cli.runs import doubts
 from keras_vae.cli.terminal import plus_minus
 from keras_vae.data import ImageData
 from keras_vae.data.images import Split
+from keras_vae.distributions.discrete import has_discrete_values
 from keras_vae.evaluation.annealed_importance_sampling import annealed_log_marginal
 from keras_vae.evaluation.baselines import density_baselines
+from keras_vae.evaluation.code_use import code_use
 from keras_vae.evaluation.diagnosis import diagnose
 from keras_vae.evaluation.elbo import estimate, evaluate
 from keras_vae.evaluation.importance_sampling import LogMarginal, log_marginal
@@ -44,9 +46,9 @@ def summarize(
 
     Returns:
         `elbo`, `reconstruction_loss`, `kl`, `bits_per_dim`; `log_marginal` with its 95 % interval, bits per dim and
-        effective sample sizes; `decomposition`; `prior_fit`; `diagnosis`, sentences; `annealed`; `baselines`;
-        `left_out`, sentences that say what was not computed and why. Where grey targets are scored by a cross-entropy
-        there is no ELBO and no log p(x).
+        effective sample sizes; `decomposition`; `prior_fit`; `diagnosis`, sentences; `codes`, of a discrete z;
+        `annealed`; `baselines`; `left_out`, sentences that say what was not computed and why. Where grey targets are
+        scored by a cross-entropy there is no ELBO and no log p(x).
     """
     test = data.test
     estimates = {name: value._asdict() for name, value in evaluate(vae, test, num_samples=10, seed=seed).items()}
@@ -73,6 +75,13 @@ def summarize(
         "diagnosis": [*doubts(vae, data), *(finding.sentence for finding in report.findings)],
         "left_out": [],
     }
+    if has_discrete_values(vae.prior_distribution()):
+        use = code_use(vae, test)
+        summary["codes"] = {
+            "num_codes": use.num_codes,
+            "perplexity": use.perplexity.tolist(),
+            "mutual_information": use.mutual_information.tolist(),
+        }
     if importance is None:
         summary["left_out"].append("log p(x): a cross-entropy of grey targets is not a likelihood.")
     else:
@@ -162,6 +171,13 @@ def format_summary(summary: dict[str, Any]) -> str:
         line("KL(aggregate posterior, prior) <=", parts["marginal_kl_upper"]),
         f"  {'active units':34s}{parts['active_units']:7d} of {parts['latent_dim']}",
     ]
+    if "codes" in summary:
+        codes, variables = summary["codes"], len(summary["codes"]["perplexity"])
+        lines += [
+            f"  {'codes, most probable z':34s}{codes['num_codes']:7,d} different ones",
+            f"  {f'perplexity of {variables} variables':34s}{np.median(codes['perplexity']):12.4f} in the median, "
+            f"{min(codes['perplexity']):.2f} to {max(codes['perplexity']):.2f}",
+        ]
     if "annealed" in summary:
         annealed = summary["annealed"]
         lines += [

@@ -20,6 +20,7 @@ __all__ = ["Batches", "Split", "as_batches"]
 
 _SHUFFLE_BUFFER = 10_000
 _ROWS_OF_NO_CONCERN = 1024
+_ROWS_AT_ONCE = 4096
 
 
 @dataclasses.dataclass(frozen=True)
@@ -27,7 +28,7 @@ class Split:
     """Images of one split, and how their pixels are treated.
 
     Attributes:
-        images: tensor [N, *event] of raw levels, or a `tf.data.Dataset` of [*event] tensors.
+        images: tensor [N, *event] of raw levels, or a `tf.data.Dataset` of [*event] tensors; after `pixels.once`.
         num_examples: N.
         pixels: how raw levels become x; None if the images are x already.
         labels: integers [N] for figures, or None.
@@ -45,8 +46,12 @@ class Split:
     def __post_init__(self) -> None:
         if self.num_examples < 1:
             raise ValueError(f"A split needs one example or more. Received: num_examples={self.num_examples}")
-        if self.pixels is not None and self.in_memory and self.images is not None:
+        if self.pixels is None or self.images is None:
+            return
+        if self.in_memory:
             self.pixels.check(self.images)
+        if self.pixels.draws_once:
+            object.__setattr__(self, "images", _drawn_once(self.images, self.pixels))
 
     @property
     def in_memory(self) -> bool:
@@ -208,6 +213,14 @@ class Batches:
             return raw
         purpose = (random.Stream.TRAINING_PIXELS, epoch) if self.training else (random.Stream.EVALUATION_PIXELS,)
         return self.split.pixels(raw, self.noise.of(*purpose).seed, first_row)
+
+
+def _drawn_once(images: Any, pixels: Pixels) -> Any:
+    """Return the images after `pixels.once`, which draws again what it has drawn."""
+    if isinstance(images, tf.data.Dataset):
+        return images.enumerate().map(lambda row, image: pixels.once(image[None], row)[0])
+    firsts = range(0, len(images), _ROWS_AT_ONCE)
+    return tf.concat([pixels.once(images[first : first + _ROWS_AT_ONCE], first) for first in firsts], axis=0)
 
 
 def _shuffle(dataset: tf.data.Dataset, seed: tf.Tensor) -> tf.data.Dataset:

@@ -1,7 +1,8 @@
 """How pixels become what a likelihood scores: named choices, each with a declared support.
 
 Pixels are integers 0 ... num_levels-1 (17 levels for scikit-learn's digits, 256 for most images). A choice is
-written as on the command line: "binarize=dynamic", "binarize=threshold", "quantize=K", "levels", "unit", "dequantize".
+written as on the command line: "binarize=dynamic", "binarize=static", "binarize=threshold", "quantize=K", "levels",
+"unit", "dequantize".
 """
 
 from __future__ import annotations
@@ -59,6 +60,15 @@ class Pixels:
             )
 
     @property
+    def draws_once(self) -> bool:
+        """Whether a data set is replaced by what `once` draws."""
+        return False
+
+    def once(self, raw: tf.Tensor, first_row: Any = 0) -> tf.Tensor:
+        """Return raw levels [B, ...] drawn for the rows `first_row` ... of a data set, always in the same way."""
+        return raw
+
+    @property
     def support(self) -> Support:
         """The values of x."""
         return UNIT
@@ -74,27 +84,35 @@ class Pixels:
 
 @dataclasses.dataclass(frozen=True)
 class Binarize(Pixels):
-    """Binary pixels: drawn with the grey value as probability ("dynamic"), or grey value > 1/2 ("threshold").
+    """Binary pixels: drawn with the grey value as probability ("dynamic", "static"), or grey value > 1/2 ("threshold").
 
-    A dynamic draw is fresh whenever the seed is: each step in training, one stated seed in evaluation.
+    A dynamic draw is fresh whenever the seed is: each step in training, one stated seed in evaluation. A static draw is
+    made when a `Split` is, and is a function of the image's row alone: one set of binary images for all runs.
 
     References:
-        Salakhutdinov & Murray (2008), "On the quantitative analysis of deep belief networks" (the draws);
+        Salakhutdinov & Murray (2008), "On the quantitative analysis of deep belief networks" (one draw);
         Burda et al. (2016), "Importance weighted autoencoders", Sec. 5.2 (a new draw each time).
     """
 
     how: str = "dynamic"
 
     def __post_init__(self) -> None:
-        if self.how not in ("dynamic", "threshold"):
-            raise ValueError(f"binarize is 'dynamic' or 'threshold'. Received: binarize={self.how!r}")
+        if self.how not in ("dynamic", "static", "threshold"):
+            raise ValueError(f"binarize is 'dynamic', 'static' or 'threshold'. Received: binarize={self.how!r}")
 
     def __call__(self, raw: tf.Tensor, seed: Any = 0, first_row: Any = 0) -> tf.Tensor:
-        grey = self._unit(raw)
-        if self.how == "threshold":
-            return tf.cast(grey > 0.5, tf.uint8)
-        u = random.uniform([tf.shape(raw)[0], *raw.shape[1:]], seed, first_row)
-        return tf.cast(u < grey, tf.uint8)
+        ones = self._draw(raw, seed, first_row) if self.how == "dynamic" else self._unit(raw) > 0.5
+        return tf.cast(ones, tf.uint8)
+
+    @property
+    def draws_once(self) -> bool:
+        return self.how == "static"
+
+    def once(self, raw: tf.Tensor, first_row: Any = 0) -> tf.Tensor:
+        return tf.cast(self._draw(raw, 0, first_row), raw.dtype) * (self.num_levels - 1)
+
+    def _draw(self, raw: tf.Tensor, seed: Any, first_row: Any) -> tf.Tensor:
+        return random.uniform([tf.shape(raw)[0], *raw.shape[1:]], seed, first_row) < self._unit(raw)
 
     @property
     def support(self) -> Support:
@@ -156,7 +174,7 @@ class Dequantize(Pixels):
         return tf.minimum((raw + u) / self.num_levels, below_next_level)
 
 
-PIXELS = ("binarize=dynamic", "binarize=threshold", "quantize=K", "levels", "unit", "dequantize")
+PIXELS = ("binarize=dynamic", "binarize=static", "binarize=threshold", "quantize=K", "levels", "unit", "dequantize")
 
 
 def pixels(name: str, num_levels: int = 256) -> Pixels:

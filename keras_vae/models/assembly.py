@@ -11,6 +11,7 @@ from keras_vae import likelihoods, networks, posteriors, priors
 from keras_vae.arguments import as_count, check_counts, sizes_of
 from keras_vae.likelihoods import Likelihood
 from keras_vae.networks import Network
+from keras_vae.networks.first_entries import FirstEntries
 from keras_vae.posteriors import DiscretePosterior, Posterior
 from keras_vae.priors import Prior
 
@@ -51,6 +52,7 @@ def make_decoder(
     latent_dim: int | Sequence[int],
     likelihood: str | Likelihood = "bernoulli",
     network: str | Network = "mlp",
+    num_seen: int | None = None,
 ) -> keras.Sequential:
     """Return the model z [B, D] -> p(x|z).
 
@@ -59,6 +61,7 @@ def make_decoder(
         latent_dim: Int, D; or integers, the shape of a z that is no vector, whose entries the network sees as one.
         likelihood: Str or object, see `keras_vae.likelihoods.get`. "bernoulli".
         network: Str or object, see `keras_vae.networks.get`. "mlp".
+        num_seen: Int, how many of the first entries of z it sees, see `keras_vae.priors.Prior.num_seen`. None: all.
 
     Example:
 
@@ -69,9 +72,11 @@ def make_decoder(
     latent_shape = sizes_of("latent_dim", latent_dim)
     family = likelihoods.get(likelihood)
     params_per_entry = as_count(params_per_entry=family.params_per_entry)
-    decoder = networks.get(network).decoder(math.prod(latent_shape), event_shape, params_per_entry)
+    decoder = networks.get(network).decoder(num_seen or math.prod(latent_shape), event_shape, params_per_entry)
     if len(latent_shape) > 1:
         decoder = keras.Sequential([keras.Input(latent_shape), keras.layers.Flatten(), *decoder.layers])
+    if num_seen:
+        decoder = keras.Sequential([keras.Input(latent_shape), FirstEntries(num_seen), *decoder.layers])
     if family.in_blocks and params_per_entry > 1:
         decoder.add(keras.layers.Reshape((math.prod(event_shape), params_per_entry)))
         decoder.add(keras.layers.Permute((2, 1)))
@@ -109,6 +114,7 @@ def image_decoder(
     network: str | Network = "mlp",
     hidden: Sequence[int] | None = None,
     num_levels: int | None = None,
+    num_seen: int | None = None,
 ) -> keras.Sequential:
     """Return the model z [B, D] -> p(x|z); the arguments are those of `image_encoder`.
 
@@ -119,10 +125,10 @@ def image_decoder(
         network: Str or object, see `keras_vae.networks.get`. "mlp".
         hidden: Integers, widths or filters of the encoder; the decoder runs backwards. None: those of the table.
         num_levels: Int, number of levels of a likelihood that counts them. None: that of the likelihood.
+        num_seen: Int or None, see `make_decoder`.
     """
-    return make_decoder(
-        event_shape, latent_dim, likelihoods.get(likelihood, num_levels), network=networks.get(network, hidden)
-    )
+    family = likelihoods.get(likelihood, num_levels)
+    return make_decoder(event_shape, latent_dim, family, networks.get(network, hidden), num_seen)
 
 
 def latent_shape_and_prior(

@@ -185,7 +185,14 @@ class VAE(ObjectiveModel):
             posterior=posterior,
         )
         latent_shape, prior = latent_shape_and_prior(posterior, prior, latent_dim)
-        decoder = image_decoder(event_shape, latent_shape, likelihood=family, network=network, hidden=hidden)
+        decoder = image_decoder(
+            event_shape,
+            latent_shape,
+            likelihood=family,
+            network=network,
+            hidden=hidden,
+            num_seen=prior.num_seen,
+        )
         return cls(encoder, decoder, prior, **kwargs)
 
     @classmethod
@@ -228,7 +235,7 @@ class VAE(ObjectiveModel):
         body = networks.get(network, hidden)
         encoder = make_encoder(event_shape, latent_dim, network=body, posterior=posterior)
         latent_shape, prior = latent_shape_and_prior(posterior, prior, latent_dim)
-        decoder = make_decoder(event_shape, latent_shape, likelihood=likelihood, network=body)
+        decoder = make_decoder(event_shape, latent_shape, likelihood, body, prior.num_seen)
         return cls(encoder, decoder, prior, **kwargs)
 
     def build(self, input_shape: Any) -> None:

@@ -1,6 +1,6 @@
 """Families of q(z|x), which a model takes by name or as an object."""
 
-from keras_vae.posteriors.discrete import Bernoulli, Categorical
+from keras_vae.posteriors.discrete import Bernoulli, Categorical, TwoLayerBernoulli
 from keras_vae.posteriors.flow import Flow
 from keras_vae.posteriors.gaussian import Diagonal, Full
 from keras_vae.posteriors.posterior import DiscretePosterior, Posterior
@@ -15,5 +15,6 @@ __all__ = [
     "Flow",
     "Full",
     "Posterior",
+    "TwoLayerBernoulli",
     "get",
 ]

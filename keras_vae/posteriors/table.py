@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from keras_vae.names import look_up
-from keras_vae.posteriors.discrete import Bernoulli, Categorical
+from keras_vae.posteriors.discrete import Bernoulli, Categorical, TwoLayerBernoulli
 from keras_vae.posteriors.flow import Flow
 from keras_vae.posteriors.gaussian import Diagonal, Full
 from keras_vae.posteriors.posterior import Posterior
@@ -16,6 +16,7 @@ POSTERIORS: dict[str, Posterior] = {
     "full": Full(),
     "bernoulli": Bernoulli(),
     "categorical": Categorical(),
+    "two-layer-bernoulli": TwoLayerBernoulli(),
 }
 
 

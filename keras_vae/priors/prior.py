@@ -35,6 +35,10 @@ class Prior(keras.layers.Layer):
     built that the event shapes of prior and posterior are the same. Objectives use the closed form of KL(q, p) where
     TFP has one, and estimate it from their draws of q(z|x) elsewhere.
 
+    Attributes:
+        num_seen: Int, how many of the first entries of z, a vector, the decoders of `VAE.for_images` and `for_vectors`
+            see; None: all.
+
     Args:
         **kwargs: Arguments of `keras.layers.Layer`.
 
@@ -64,6 +68,8 @@ class Prior(keras.layers.Layer):
     >>> len(vae.prior.trainable_variables)
     2
     """
+
+    num_seen: int | None = None
 
     def __init__(self, **kwargs: Any):
         super().__init__(**kwargs)

@@ -17,8 +17,9 @@ __all__ = ["TopDown"]
 class TopDown(Prior):
     """p(z) = p(z_2) p(z_1|z_2) of z = [z_1, z_2]: the prior of the first layer is a decoder of the second one.
 
-    The encoder's layer beside it is `keras_vae.layers.Stacked`, and the decoder looks at z_1 alone. The KL is estimated
-    from draws, and so is the gradient, by "score_function", "nvil" or "vimco".
+    The encoder's layer beside it is `keras_vae.layers.Stacked`, and the decoder looks at z_1 alone. A model with the
+    posterior `keras_vae.posteriors.TwoLayerBernoulli` has all three. The KL is estimated from draws, and so is the
+    gradient, by "score_function", "nvil" or "vimco".
 
     Args:
         second: A `Prior` of z_2, a vector.
@@ -33,8 +34,7 @@ class TopDown(Prior):
     >>> second = keras.Sequential([keras.Input((3,)), keras.layers.Dense(2), B(2)])
     >>> x = keras.Input((8, 8, 1))
     >>> encoder = keras.Model(x, kv.layers.Stacked(B(3), second)(keras.layers.Dense(3)(keras.layers.Flatten()(x))))
-    >>> z = keras.Input((5,))
-    >>> decoder = keras.Model(z, B((8, 8, 1))(keras.layers.Dense(64)(z[:, :3])))
+    >>> decoder = kv.models.make_decoder((8, 8, 1), latent_dim=5, num_seen=3)
     >>> objective = kv.objectives.ELBO(num_samples=2, gradient="score_function")
     >>> kv.VAE(encoder, decoder, prior, objective).elbo(np.ones([4, 8, 8, 1]), seed=0).shape.as_list()
     [4]
@@ -43,10 +43,10 @@ class TopDown(Prior):
     def __init__(self, second: Prior, first: keras.Model, **kwargs: Any):
         super().__init__(**kwargs)
         self.second, self.first = second, first
+        self.num_seen: int = first.output_shape[-1]
 
     def distribution(self) -> distributions.Stacked:
-        size = self.first.output_shape[-1]
-        return distributions.Stacked(self.second(), self._first, size, reverse=True)
+        return distributions.Stacked(self.second(), self._first, self.num_seen, reverse=True)
 
     def _first(self, z_2: Any) -> Any:
         return layers.as_distribution(self.first(z_2))

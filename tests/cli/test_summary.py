@@ -50,6 +50,17 @@ def test_the_numbers_of_one_image_have_no_standard_error(summary_of_one_image):
     assert not any("+-" in line or "nan" in line for line in lines)
 
 
+def test_the_codes_of_a_discrete_z_are_counted():
+    vae = kv.VAE.for_images((4, 4, 1), 3, posterior="bernoulli", hidden=(8,), seed=0)
+    data = data_of(kv.data.pixels("binarize=static", 17))
+    summary = summarize(vae, data, num_samples=2, baselines=False)
+    use = kv.evaluation.code_use(vae, data.test)
+    np.testing.assert_array_equal(summary["codes"]["perplexity"], use.perplexity)
+    printed = format_summary(summary)
+    assert f"codes, most probable z{use.num_codes:19d} different ones" in printed
+    assert f"perplexity of 3 variables{np.median(use.perplexity):21.4f} in the median" in printed
+
+
 def test_baselines_are_not_put_beside_a_density_whose_numbers_compare_with_nothing():
     vae = kv.VAE.for_images((4, 4, 1), 2, likelihood="gaussian", hidden=(8,), seed=0)
     printed = format_summary(summarize(vae, data_of(kv.data.pixels("levels", 17)), num_samples=2))

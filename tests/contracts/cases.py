@@ -21,6 +21,7 @@ from tensorflow_probability import distributions as tfd
 
 from keras_vae import VAE, layers, losses, priors, random
 from keras_vae.distributions import latents
+from keras_vae.objectives import ELBO
 from tests.contracts import functions
 
 EPS = np.finfo("float64").eps
@@ -510,6 +511,8 @@ PRIORS: dict[str, Callable[[], priors.Prior]] = {
 USER_PRIORS: dict[str, Callable[[], priors.Prior]] = {
     "LearnedNormal": lambda: functions.LearnedNormal(3, initial_scale=2.0),
 }
+DISCRETE = ("bernoulli", "categorical", "two-layer-bernoulli")  # posteriors, whose models are in `VAES` too
+VAES = (*PRIORS, *DISCRETE)
 
 
 CASES = {**DISTRIBUTIONS, **LAYERS, **PARTS}
@@ -559,9 +562,12 @@ def inputs_of(name: str, batch_size: int = 3) -> np.ndarray:
 
 
 def model_of(name: str, variant: bool = False) -> keras.Model:
-    """Return a functional model that has the case's layer, with reproducible samples; a VAE that has the prior."""
+    """Return a functional model with the case's layer, with reproducible samples; a VAE with the prior or posterior."""
     if name in PRIORS:
         return VAE.for_vectors((4,), 3, prior=PRIORS[name](), hidden=(5,), seed=0)
+    if name in DISCRETE:
+        objective = ELBO(num_samples=2, gradient="score_function")
+        return VAE.for_vectors((4,), 3, posterior=name, objective=objective, hidden=(5,), seed=0)
     x = keras.Input(inputs_of(name).shape[1:])
     return keras.Model(x, output_of(name, x, variant))
 
@@ -581,7 +587,7 @@ def output_of(name: str, x: Any, variant: bool = False) -> Any:
 
 def numbers_of(name: str, model: keras.Model) -> dict[str, np.ndarray]:
     """Return what a model computes that has not been called yet: its output, losses and, if it has one, density."""
-    if name in PRIORS:
+    if name in VAES:
         elbo = model.elbo(np.ones([2, 4], "float32"), seed=9)  # of the prior's density too
         return {"elbo": np.asarray(elbo), "samples": np.asarray(model.sample(4, seed=9))}
     y = model(inputs_of(name))

@@ -129,7 +129,7 @@ def _export(names, folder):
 def written(tmp_path_factory):
     """Return the folder of all files, what each model computes in this process, the exports, and errors elsewhere."""
     root = tmp_path_factory.mktemp("models")
-    saved = [*NAMES, *cases.PRIORS]
+    saved = [*NAMES, *cases.VAES]
     numbers = {name: cases.all_or_each(lambda names: _save(names, root), [name])[name] for name in saved}
     exports = cases.all_or_each(lambda names: _export(names, pathlib.Path(tempfile.mkdtemp("", "export", root))), NAMES)
     process = subprocess.run(
@@ -139,7 +139,7 @@ def written(tmp_path_factory):
     return root, numbers, exports, json.loads((root / "errors.json").read_text())
 
 
-@pytest.mark.parametrize("name", [*NAMES, *cases.PRIORS])
+@pytest.mark.parametrize("name", [*NAMES, *cases.VAES])
 def test_a_model_is_the_same_in_a_fresh_process_after_safe_loading(name, written):
     root, numbers, _, errors = written
     expected = result_of(numbers, name)

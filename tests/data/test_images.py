@@ -154,6 +154,24 @@ def test_training_draws_new_pixels_each_epoch_and_evaluation_does_not(split_of):
     assert np.any(read(evaluation.epoch(0)) != read(training.epoch(0)))
 
 
+def test_static_pixels_are_one_draw_of_each_example_for_every_seed_epoch_and_use(split_of):
+    """A quarter of 368 pixels is 1 in the mean, with a standard deviation of 8.3: the bound is four of them."""
+    split = split_of(Binarize(how="static"), np.full_like(GREY, 64))
+    x = read(Batches(split, 5, seed=0, training=False).epoch(0)).reshape(N, 16)
+    assert abs(x.sum() - 368 * 64 / 255) < 4 * 8.3
+    for seed, epoch in ((0, 0), (1, 0), (1, 3)):
+        shuffled = read(Batches(split, 7, seed).epoch(epoch)).reshape(N, 16)
+        np.testing.assert_array_equal(sorted(shuffled.tolist()), sorted(x.tolist()))
+    again = split_of(Binarize(how="static"), np.full_like(GREY, 64))
+    np.testing.assert_array_equal(read(Batches(again, 5, seed=1, training=False).epoch(0)).reshape(N, 16), x)
+
+
+def test_a_static_draw_of_more_images_than_are_drawn_at_once_is_one_draw(monkeypatch):
+    whole = in_memory(Binarize(how="static"), GREY).images
+    monkeypatch.setattr("keras_vae.data.images._ROWS_AT_ONCE", 4)
+    np.testing.assert_array_equal(in_memory(Binarize(how="static"), GREY).images, whole)
+
+
 def test_no_two_examples_of_an_epoch_share_their_draw(split_of):
     """Two of 23 draws of 16 fair bits agree by chance with probability 23**2 / 2**17 = 0.4 %."""
     x = read(Batches(split_of(Binarize(), np.full_like(GREY, 128)), 5, seed=0).epoch(0))

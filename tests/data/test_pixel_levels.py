@@ -12,13 +12,22 @@ from keras_vae.distributions.sets import BINARY, UNIT, levels_support
 EPS = np.finfo("float32").eps
 RAW = np.arange(256, dtype="uint8").reshape(4, 8, 8, 1)  # every level once
 DIGITS = np.arange(17, dtype="uint8").reshape(17, 1)  # the levels of scikit-learn's digits
-NAMES = ["binarize=dynamic", "binarize=threshold", "quantize=16", "quantize=256", "unit", "dequantize"]
+NAMES = [
+    "binarize=dynamic",
+    "binarize=static",
+    "binarize=threshold",
+    "quantize=16",
+    "quantize=256",
+    "unit",
+    "dequantize",
+]
 
 
 @pytest.mark.parametrize(
     ("name", "expected"),
     [
         ("binarize=dynamic", Binarize(17, how="dynamic")),
+        ("binarize=static", Binarize(17, how="static")),
         ("binarize=threshold", Binarize(17, how="threshold")),
         ("quantize=16", Quantize(17, levels=16)),
         ("levels", Quantize(17, levels=17)),
@@ -34,7 +43,11 @@ def test_a_name_gives_its_choice(name, expected):
     "name", ["", "grey", "binarize", "quantize", "quantize=", "quantize=-2", "quantize=2.5", "unit=1", "dequantize=3"]
 )
 def test_another_name_raises_and_tells_all(name):
-    told = "binarize is 'dynamic' or 'threshold'" if name == "binarize" else f"one of these ways: {', '.join(PIXELS)}"
+    told = (
+        "binarize is 'dynamic', 'static' or 'threshold'"
+        if name == "binarize"
+        else f"one of these ways: {', '.join(PIXELS)}"
+    )
     with pytest.raises(ValueError, match=f"{told}. Received: "):
         pixels(name)
 
@@ -45,7 +58,7 @@ def test_the_message_of_another_name_tells_all_names():
 
 
 def test_another_way_to_binarise_raises():
-    with pytest.raises(ValueError, match=r"binarize is 'dynamic' or 'threshold'. Received: binarize='often'"):
+    with pytest.raises(ValueError, match=r"binarize is 'dynamic', 'static' or 'threshold'. Received: binarize='often'"):
         pixels("binarize=often")
 
 
@@ -161,6 +174,7 @@ def test_the_batch_size_may_be_unknown():
     ("name", "dtype", "support", "num_values"),
     [
         ("binarize=dynamic", "uint8", BINARY, 2),
+        ("binarize=static", "uint8", BINARY, 2),
         ("binarize=threshold", "uint8", BINARY, 2),
         ("quantize=16", "uint8", levels_support(16), 16),
         ("quantize=256", "uint8", levels_support(256), 256),

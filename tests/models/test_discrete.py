@@ -137,6 +137,17 @@ def test_an_objective_with_a_baseline_that_the_model_does_not_train_is_refused(i
         vae.fit(images, verbose=0)
 
 
+def test_all_forms_of_data_have_the_same_numbers(trained, images):
+    examples = tf.data.Dataset.from_tensor_slices(images)
+    expected = trained.evaluate(images, batch_size=50, verbose=0, return_dict=True)
+    for data in ([tf.constant(images)], [images, None], [examples.batch(50)]):
+        found = trained.evaluate(*data, batch_size=50, verbose=0, return_dict=True)
+        assert found == pytest.approx(expected, rel=1e-5)
+    elbo = kv.evaluation.evaluate(trained, images)["elbo"]
+    for data in (examples, kv.data.Split(tf.constant(images), 300)):
+        assert kv.evaluation.evaluate(trained, data)["elbo"] == elbo
+
+
 @pytest.mark.parametrize("posterior", ["bernoulli", pytest.param("categorical", marks=pytest.mark.slow)])
 def test_two_replicas_take_the_steps_of_one(posterior, images, strategy):
     single = vae_of(posterior)

@@ -23,10 +23,10 @@ def network(inputs, outputs):
 
 def vae_of(objective):
     keras.utils.set_random_seed(0)
-    x, z = keras.Input((4, 4, 1)), keras.Input((5,))
+    x = keras.Input((4, 4, 1))
     params = keras.layers.Dense(3)(keras.layers.Flatten()(x))
     encoder = keras.Model(x, kv.layers.Stacked(Bernoulli(3), network(3, 2))(params))
-    decoder = keras.Model(z, Bernoulli((4, 4, 1))(keras.layers.Dense(16)(z[:, :3])))
+    decoder = kv.models.make_decoder((4, 4, 1), 5, network=kv.networks.MLP(()), num_seen=3)
     vae = kv.VAE(encoder, decoder, kv.priors.TopDown(kv.priors.Bernoulli(2), network(2, 3)), objective, seed=0)
     vae.build((None, 4, 4, 1))
     vae.compile(keras.optimizers.Adam(0.05), jit_compile=False)
@@ -114,3 +114,17 @@ def test_what_needs_one_layer_is_refused(images):
         vae = vae_of(ELBO(num_samples=samples, gradient=gradient))
         with pytest.raises(ValueError, match=r"independent Bernoulli entries.*Received: Stacked"):
             vae.fit(images, verbose=0)
+
+
+def test_the_model_of_the_named_posterior_has_two_linear_layers_and_a_decoder_of_the_first(images):
+    objective = ELBO(num_samples=2, gradient="score_function")
+    vae = kv.VAE.for_images((4, 4, 1), 3, posterior="two-layer-bernoulli", hidden=(), objective=objective, seed=0)
+    z = np.zeros([2, 6], "float32")
+    z[1, 3:] = 1  # z_2
+    np.testing.assert_array_equal(*vae.decode(z).mean())
+    weights, bias = vae.prior.first.weights
+    np.testing.assert_allclose(
+        vae.prior_distribution().second_of(z[1:, 3:]).distribution.logits_parameter()[0],
+        np.sum(weights, axis=0) + bias,
+        rtol=1e-6,
+    )

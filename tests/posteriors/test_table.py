@@ -10,7 +10,8 @@ def test_the_layer_of_every_named_posterior_takes_params_size_parameters(name):
     assert isinstance(family, posteriors.Posterior)
     params = np.random.default_rng(0).normal(size=(3, family.params_size(4))).astype("float32")
     q_z = family.layer(4)(params)
-    assert (q_z.batch_shape, q_z.event_shape) == ([3], [4, 10] if name == "categorical" else [4])
+    latent_shape = family.latent_shape(4) if isinstance(family, posteriors.DiscretePosterior) else (4,)
+    assert (q_z.batch_shape, q_z.event_shape) == ([3], latent_shape)
     assert np.all(np.isfinite(q_z.log_prob(random.sample(q_z, 2, seed=0))))
 
 
@@ -30,6 +31,6 @@ def test_a_flow_has_the_context_and_the_steps_of_its_object():
 def test_what_is_no_posterior_is_refused(posterior):
     with pytest.raises(
         ValueError,
-        match="`posterior` must be one of diagonal, flow, full, bernoulli, categorical, or an object of the kind Pos",
+        match="`posterior` must be one of diagonal, flow, full, bernoulli, categorical, two-layer-bernoulli, or an",
     ):
         posteriors.get(posterior)
