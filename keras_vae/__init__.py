@@ -9,6 +9,7 @@ if _keras.config.backend() != "tensorflow":
     )
 
 from keras_vae import (
+    corruptions,
     data,
     evaluation,
     layers,
@@ -31,6 +32,7 @@ __version__ = "0.1.0"
 
 __all__ = [
     "VAE",
+    "corruptions",
     "data",
     "evaluation",
     "fit_prior",

@@ -25,8 +25,8 @@ def decoder(head=None):
     return keras.Sequential([keras.Input((2,)), keras.layers.Dense(head.params_size(3)), head])
 
 
-def vae(q=None, p=None, prior=None, objective=None):
-    model = kv.VAE(q or encoder(), p or decoder(), prior or kv.priors.StandardNormal(2), objective=objective, seed=0)
+def vae(q=None, p=None, prior=None, **options):
+    model = kv.VAE(q or encoder(), p or decoder(), prior or kv.priors.StandardNormal(2), seed=0, **options)
     model.compile("sgd", run_eagerly=True)
     return model
 
@@ -62,18 +62,6 @@ class OfAWeight(kv.priors.Prior):
 
     def distribution(self):
         return tfd.MultivariateNormalDiag(tf.convert_to_tensor(self.loc))
-
-
-class Denoising(kv.VAE):
-    def train_step(self, data):
-        noisy, clean = data[:2]
-        return super().train_step(clean + 0 * noisy)
-
-
-def denoising():
-    model = Denoising(encoder(), decoder(), kv.priors.StandardNormal(2), seed=0)
-    model.compile("sgd", run_eagerly=True)
-    return model
 
 
 def coins(**options):
@@ -131,8 +119,11 @@ CASES = {
         lambda: fit(vae(), examples({"pixels": X, "digit": X[:, 0]}).batch(4)),
         lambda: fit(vae(), examples({"pixels": X, "digit": X[:, 0]}).map(lambda d: (d["pixels"], d["digit"])).batch(4)),
     ),
-    "override `train_step`": (lambda: fit(vae(), 1 - X, X), lambda: fit(denoising(), 1 - X, X)),
-    "or train a Keras model that ends in a layer of keras_vae.layers": (
+    "fit the clean images alone, with corruption=keras_vae.corruptions.SaltAndPepperNoise(0.2)": (
+        lambda: fit(vae(), 1 - X, X),
+        lambda: fit(vae(corruption=kv.corruptions.SaltAndPepperNoise(0.2)), X),
+    ),
+    "To predict y from another x, train a Keras model that ends in a layer of keras_vae.layers": (
         lambda: fit(vae(), 1 - X, X),
         lambda: fit(keras_model(layers.IndependentBernoulli(3), 3), 1 - X, X),
     ),

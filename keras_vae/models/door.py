@@ -125,8 +125,9 @@ def check_unused_y(y: Any, x: tf.Tensor) -> None:
     if y is None or x.shape.rank == 1 or tuple(np.shape(y)) != tuple(x.shape) or np.array_equal(x, y):
         return
     raise ValueError(
-        "A VAE learns the distribution of x, and makes no use of `y`. To reconstruct y from another x, override "
-        "`train_step`, or train a Keras model that ends in a layer of keras_vae.layers with "
+        "A VAE learns the distribution of x, and makes no use of `y`. To denoise, fit the clean images alone, with "
+        "corruption=keras_vae.corruptions.SaltAndPepperNoise(0.2) or another noise. To predict y from another x, train "
+        "a Keras model that ends in a layer of keras_vae.layers with "
         f"keras_vae.losses.NegativeLogLikelihood. Received: y with the shape of x, {tuple(x.shape)}"
     )
 
@@ -135,17 +136,17 @@ def checked_x(model: Any, source: BatchedData) -> tf.data.Dataset:
     """Return x of the batches of a stream, each checked before it is handed on; a bad one is in `source.errors`.
 
     Args:
-        model: The model whose `check` says what it can score.
+        model: The model whose `check_seen` says what it can reconstruct.
         source: The batches, of which the first is checked at once.
 
     Raises:
-        ValueError: if the model cannot score the first batch.
+        ValueError: if the model cannot reconstruct the first batch.
     """
-    model.check(source.head().x)
+    model.check_seen(source.head().x)
 
     def check(number: Any, x: Any) -> bool:
         try:
-            model.check(x)
+            model.check_seen(x)
         except ValueError as error:
             source.errors.append(ValueError(f"In batch {number}, counted from 0: {error}"))
             raise source.errors[-1] from None

@@ -83,6 +83,10 @@ class ObjectiveModel(keras.Model):
         """Return `x` as a tensor, or raise if the model cannot score it."""
         raise NotImplementedError(f"{type(self).__name__} must override `check`.")
 
+    def check_seen(self, x: Any) -> tf.Tensor:
+        """Return `x` as a tensor, or raise if the model cannot reconstruct it: here, what `check` refuses."""
+        return self.check(x)
+
     def can_score(self, x: tf.Tensor) -> tf.Tensor:
         """Return whether `check` would let the values of `x` pass, as a bool tensor []; also in a graph.
 
@@ -394,7 +398,7 @@ class ObjectiveModel(keras.Model):
         x = as_arrays(x, None, None)
         errors: list[Exception] = []
         if isinstance(x, Batch):
-            x = self.check(x.x)
+            x = self.check_seen(x.x)
             if len(x) == 0:
                 return self.predict_on_batch(x)
             x = x if steps is None else x[: steps * (batch_size or 32)]
@@ -432,4 +436,4 @@ class ObjectiveModel(keras.Model):
 
     def predict_on_batch(self, x: Any) -> Any:
         """Return the reconstructions of one batch, after the check that `predict` makes."""
-        return super().predict_on_batch(self.check(as_one_batch(x).x))
+        return super().predict_on_batch(self.check_seen(as_one_batch(x).x))

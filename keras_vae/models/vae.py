@@ -13,12 +13,14 @@ from tensorflow_probability import distributions as tfd
 
 from keras_vae import likelihoods, networks, random
 from keras_vae.arguments import as_count, check_counts, check_not_masked
+from keras_vae.corruptions import Corruption, corrupt
 from keras_vae.data.arrays import as_tensor
 from keras_vae.distributions import latents
 from keras_vae.distributions.batch_reshape import BatchReshape
 from keras_vae.distributions.discrete import is_discrete
 from keras_vae.distributions.entries import weighted_log_prob
 from keras_vae.distributions.estimated_density import scored_with
+from keras_vae.distributions.sets import REAL, Support
 from keras_vae.distributions.support import family_name, is_normalized, support_of
 from keras_vae.evaluation.importance_sampling import log_marginal
 from keras_vae.layers import KLDivergenceAddLoss, KLDivergenceRegularizer, as_distribution
@@ -70,6 +72,9 @@ class VAE(ObjectiveModel):
             `keras.utils.set_random_seed` seeds.
         dequantized_levels: K where x = (level + u) / K with uniform noise u in [0, 1): log2(K) bits per dimension
             are added, so that `bits_per_dim` is an upper bound for the levels.
+        corruption: A `keras_vae.corruptions.Corruption` or a Keras layer, such as `keras.layers.GaussianNoise(0.3)`:
+            noise on the x that the encoder sees in training, while the likelihood scores the clean x. Evaluation is on
+            x as it is. None: no noise.
         **kwargs: of `keras.Model`.
 
     Call arguments:
@@ -80,7 +85,8 @@ class VAE(ObjectiveModel):
         The reconstruction: mean of p(x|z) at the mean of q(z|x), [B, *event].
 
     Raises:
-        TypeError: if encoder, decoder or prior do not return a distribution, or if the objective is not an `Objective`.
+        TypeError: if encoder, decoder or prior do not return a distribution, or if the objective is not an `Objective`,
+            or the corruption neither a `Corruption` nor a layer.
         ValueError: if their shapes do not fit together, or if data lies outside the likelihood's support.
 
     Example:
@@ -93,7 +99,8 @@ class VAE(ObjectiveModel):
     [3]
 
     References:
-        Kingma & Welling (2014), "Auto-Encoding Variational Bayes".
+        Kingma & Welling (2014), "Auto-Encoding Variational Bayes". The corruption: Im et al. (2017), "Denoising
+        Criterion for Variational Auto-Encoding Framework".
     """
 
     def __init__(
@@ -104,6 +111,7 @@ class VAE(ObjectiveModel):
         objective: Any = None,
         seed: int | None = None,
         dequantized_levels: int = 1,
+        corruption: Corruption | keras.layers.Layer | None = None,
         **kwargs: Any,
     ):
         seed = python_random.randint(0, 2**31 - 1) if seed is None else seed
@@ -115,6 +123,11 @@ class VAE(ObjectiveModel):
         ):
             if not isinstance(part, kind):
                 raise TypeError(f"`{name}` must be a {kind.__module__}.{kind.__name__}. Received: {name}={part!r}")
+        if not isinstance(corruption, Corruption | keras.layers.Layer | None):
+            raise TypeError(
+                "`corruption` must be a keras_vae.corruptions.Corruption or a Keras layer. "
+                f"Received: corruption={corruption!r}"
+            )
         if (num_inputs := len(getattr(encoder, "inputs", None) or [0])) > 1:
             raise ValueError(
                 "x is one tensor: let the encoder take one input, and join there what belongs to an example. "
@@ -123,6 +136,7 @@ class VAE(ObjectiveModel):
         self.encoder = encoder
         self.decoder = decoder
         self.prior = prior
+        self.corruption = corruption
         self.seed_generator = keras.random.SeedGenerator(self.seed)
         if type(self) is VAE and len(getattr(encoder, "inputs", None) or []) == 1:
             self.build(encoder.input_shape)  # a subclass may add weights first, and is built when it is used
@@ -311,6 +325,7 @@ class VAE(ObjectiveModel):
                 self.seed,
                 self.dequantized_levels,
                 dtype=self.dtype_policy,
+                **({} if self.corruption is None else {"corruption": self.corruption}),
             )
             if self.built and not model.built:
                 model.build((None, *self.event_shape))
@@ -385,7 +400,10 @@ class VAE(ObjectiveModel):
         estimator = estimator or Estimator()
         # The encoder runs on x last: Keras keeps the losses of its regularisers from the last call alone.
         p_z = scored_with(self.prior_distribution(), noise.of(Stream.PRIOR), training)
-        q_z = self.encode(batch.x, training=training)
+        seen = batch.x
+        if training and self.corruption is not None:
+            seen = corrupt(self.corruption, tf.cast(seen, self.variable_dtype), noise.of(Stream.CORRUPTION))
+        q_z = self.encode(seen, training=training)
         z = estimator.sample(q_z, num_samples, noise.of(Stream.POSTERIOR))
         weights = {} if batch.entry_weight is None else {"entry_weight": batch.entry_weight}
         return LatentDraws(
@@ -403,9 +421,10 @@ class VAE(ObjectiveModel):
     def reconstruct(self, x: Any, seed: Any = None) -> tf.Tensor:
         """Return the mean of p(x|z), [B, *event], at the mean of q(z|x) or, given a `seed`, at a draw of it.
 
-        Of a discrete z it is the mode, the most probable z, in the place of the mean.
+        Of a discrete z it is the mode, the most probable z, in the place of the mean. A model that was trained with a
+        `corruption` takes any finite x, such as noisy images that the likelihood could not score.
         """
-        x = self.check(x)
+        x = self.check_seen(x)
         if seed is None:
             return self(x)
         z = random.sample(self.encode(x), 1, random.as_noise(seed).of(Stream.POSTERIOR))
@@ -468,13 +487,9 @@ class VAE(ObjectiveModel):
             ValueError: if x has another shape than [B, *event_shape], or entries outside of the likelihood's support.
             tf.errors.InvalidArgumentError: instead, where a graph meets such entries; XLA leaves the check out.
         """
-        check_not_masked(x=x)
-        x = as_tensor(x)
-        if not self.built:
-            self.build(x.shape)
-        self._check_shape(x)
+        x = self._as_checked_tensor(x)
         if not tf.executing_eagerly():
-            return self._checked_in_graph(x)
+            return self._checked_in_graph(x, self.support)
         self.support.check(self._as_scored(x), self._family)
         if not self.support.is_known:
             log_prob = self.decode(random.center_of(self.encode(x[:_NUM_SCORED]))).log_prob(x[:_NUM_SCORED])
@@ -485,6 +500,24 @@ class VAE(ObjectiveModel):
                 )
         return x
 
+    def check_seen(self, x: Any) -> tf.Tensor:
+        if self.corruption is None:
+            return self.check(x)
+        x = self._as_checked_tensor(x)
+        if not tf.executing_eagerly():
+            return self._checked_in_graph(x, REAL)
+        REAL.check(self._as_scored(x), self._family)
+        return x
+
+    def _as_checked_tensor(self, x: Any) -> tf.Tensor:
+        """Return x as a tensor of the right shape; the model is built if it was not."""
+        check_not_masked(x=x)
+        x = as_tensor(x)
+        if not self.built:
+            self.build(x.shape)
+        self._check_shape(x)
+        return x
+
     def can_score(self, x: tf.Tensor) -> tf.Tensor:
         return self.support.contains(self._as_scored(x))
 
@@ -492,10 +525,10 @@ class VAE(ObjectiveModel):
         """Return floats in the dtype in which they are scored, where 1 - 1e-12 may be 1 and 1e39 infinite."""
         return tf.cast(x, self.dtype_of_x) if x.dtype.is_floating and self.dtype_of_x.is_floating else x
 
-    def _checked_in_graph(self, x: tf.Tensor) -> tf.Tensor:
-        """Return `x`, which stops the graph where it has entries outside of the support."""
+    def _checked_in_graph(self, x: tf.Tensor, support: Support) -> tf.Tensor:
+        """Return `x`, which stops the graph where it has entries outside of `support`."""
         message = (
-            f"The {self._family} likelihood scores {self.support.description}: {self.support.remedy}. "
+            f"The {self._family} likelihood scores {support.description}: {support.remedy}. "
             "Received: x with other, NaN or infinite entries"
         )
         # A loaded graph may get another shape than it was traced for.
@@ -507,7 +540,7 @@ class VAE(ObjectiveModel):
         )
         with tf.control_dependencies([tf.debugging.Assert(fits, [shape])]):
             x = tf.identity(x)
-        with tf.control_dependencies([tf.debugging.Assert(self.can_score(x), [message])]):
+        with tf.control_dependencies([tf.debugging.Assert(support.contains(self._as_scored(x)), [message])]):
             return tf.identity(x)
 
     def _check_shape(self, x: Any) -> None:
@@ -553,16 +586,16 @@ class VAE(ObjectiveModel):
         return folder
 
     def get_config(self) -> dict[str, Any]:
-        parts = {name: getattr(self, name) for name in ("encoder", "decoder", "prior", "objective")}
+        parts = {name: getattr(self, name) for name in ("encoder", "decoder", "prior", "objective", "corruption")}
         with sharing_objects():
             serialized = {name: keras.saving.serialize_keras_object(part) for name, part in parts.items()}
         return {**super().get_config(), **serialized, "seed": self.seed, "dequantized_levels": self.dequantized_levels}
 
     @classmethod
     def from_config(cls, config: dict[str, Any], custom_objects: Any = None) -> VAE:
-        parts = ("encoder", "decoder", "prior", "objective")
+        parts = ("encoder", "decoder", "prior", "objective", "corruption")
         with sharing_objects():
-            built = {name: keras.saving.deserialize_keras_object(config[name], custom_objects) for name in parts}
+            built = {name: keras.saving.deserialize_keras_object(config.get(name), custom_objects) for name in parts}
         return cls(**{**config, **built})
 
 

@@ -42,6 +42,7 @@ class Stream(enum.IntEnum):
     ROWS = -16
     CHOICES = -17
     OPTIMIZATION = -18
+    CORRUPTION = -19
 
 
 class Noise(NamedTuple):

@@ -8,6 +8,7 @@ import pytest
 import keras_vae as kv
 from examples import (
     bayesian_classifier,
+    denoising,
     gradient_variance,
     mixture_density_network,
     overlapping_latents,
@@ -73,6 +74,15 @@ def test_unbiased_gradients_of_a_discrete_z_have_no_bias_and_relaxed_ones_have(f
         assert rows[4, name]["bias"] < 0.5 * relaxed["bias"], name
         assert rows[4, name]["variance"] > relaxed["variance"]
     assert f"{rows[4, 'disarm']['variance of one draw']:17.4f}" in capsys.readouterr().out
+
+
+def test_noise_in_training_helps_where_there_is_much_noise_and_costs_where_there_is_none(figure, capsys, monkeypatch):
+    monkeypatch.setattr(kv.VAE, "_gains_from_xla", lambda vae: False)
+    scores = denoising.main(latent_dim=10, rates=(0.5,), figure=figure)
+    gain = scores["denoising"][0.5]["log p(clean x | z)"] - scores["plain"][0.5]["log p(clean x | z)"]
+    assert gain > 2 * scores["plain"][0.5]["standard error"]
+    assert scores["denoising"][0.0]["ELBO"] < scores["plain"][0.0]["ELBO"]
+    assert f"{scores['denoising'][0.5]['wrong pixels']:15.2%}" in capsys.readouterr().out
 
 
 @pytest.mark.slow
