@@ -163,6 +163,7 @@ class LatentVariableModel(Protocol):
         latent_shape: Shape of one z, or a structure of shapes.
         latent_dim: Number of entries of one z.
         support: The values of x that the likelihood scores.
+        takes_missing: Whether entries of x may be missing, which are NaN.
         is_normalized: Whether the likelihood's `log_prob` is a log-probability.
         dequantized_levels: See `keras_vae.objectives.bits_per_dim`.
         metric_units: The metrics of training by name, with their units.
@@ -177,6 +178,7 @@ class LatentVariableModel(Protocol):
     latent_shape: Any
     latent_dim: int
     support: Support
+    takes_missing: bool
     is_normalized: bool
     dequantized_levels: int
     metric_units: dict[str, str]

@@ -9,7 +9,7 @@ from tensorflow_probability import distributions as tfd
 
 from keras_vae.distributions.wrappers import Independent
 
-__all__ = ["bernoulli_entries", "normal_entries", "weighted_log_prob"]
+__all__ = ["bernoulli_entries", "has_independent_entries", "normal_entries", "weighted_log_prob"]
 
 
 def normal_entries(distribution: Any) -> tfd.Normal | None:
@@ -68,6 +68,19 @@ def weighted_log_prob(distribution: tfd.Distribution, x: tf.Tensor, weight: Any)
             f"Received: weights of shape {weight.shape}, entries of shape {log_prob.shape}"
         )
     return tf.reduce_sum(weight * log_prob, axis=list(range(distribution.batch_shape.rank, log_prob.shape.rank)))
+
+
+def has_independent_entries(distribution: Any) -> bool:
+    """Return whether each number in an event has a probability of its own: `weighted_log_prob` takes a weight for each.
+
+    Example:
+
+    >>> has_independent_entries(tfd.Independent(tfd.Poisson(tf.ones([3, 2])), 1))
+    True
+    """
+    if isinstance(distribution, Independent):
+        return distribution.distribution.event_shape.rank == 0
+    return normal_entries(distribution) is not None
 
 
 def _log_prob_of_entries(distribution: Any, x: tf.Tensor) -> tf.Tensor:

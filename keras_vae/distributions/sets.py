@@ -84,6 +84,16 @@ class Support:
         """
         return ~tf.reduce_any(~tf.reduce_all(self.entries(x), axis=0))
 
+    def filled(self, x: tf.Tensor) -> tf.Tensor:
+        """Return floats x with a number of the set in the place of each NaN, whatever is nearest to 0."""
+        if self.total is not None:
+            raise ValueError(
+                f"Entries can be missing where each has a probability of its own, and {self.description} have one as a "
+                "whole. Received: x with NaN"
+            )
+        low, high = (self.low + 1e-3, self.high - 1e-3) if self.open else (self.low, self.high)
+        return tf.where(tf.math.is_nan(x), tf.cast(min(max(0.0, low), high), x.dtype), x)
+
     def check(self, x: Any, family: str) -> None:
         """Raise unless the likelihood called `family` can score every entry of the array `x`, whose rows are examples.
 
@@ -112,7 +122,8 @@ class Support:
             first = tuple(np.argwhere(not_finite)[0])
             return (
                 f"The {family} likelihood cannot score entries that are NaN or infinite: drop the rows that have them, "
-                f"or impute the entries. Received: {not_finite.sum()} such entries in x, the first of them "
+                "impute the entries, or let NaN stand for missing ones in a model that is made with missing=True. "
+                f"Received: {not_finite.sum()} such entries in x, the first of them "
                 f"{x[first]:g} in row {first[0]}"
             )
         kind = "integers" if np.all(x == np.round(x)) else "values"
@@ -181,6 +192,10 @@ class Blocks(Support):
     def entries(self, x: Any) -> tf.Tensor:
         x = _as_floats(x)
         return tf.concat([part.entries(x[..., start:stop]) for part, start, stop, _ in self._columns()], axis=-1)
+
+    def filled(self, x: tf.Tensor) -> tf.Tensor:
+        parts = self._columns()
+        return tf.concat([part.filled(x[..., start:stop]) for part, start, stop, _ in parts], axis=-1)
 
     def check(self, x: Any, family: str) -> None:
         x = np.asarray(x)

@@ -11,6 +11,7 @@ from keras_vae.evaluation.elbo import Estimate, elbo_gain, estimate, evaluate
 from keras_vae.evaluation.features import FeatureClassifier, train_features
 from keras_vae.evaluation.gaps import InferenceGap, inference_gap
 from keras_vae.evaluation.importance_sampling import LogMarginal, log_importance_weights, log_marginal
+from keras_vae.evaluation.imputation import impute
 from keras_vae.evaluation.posterior_optimization import OptimizedPosterior, optimize_posterior
 from keras_vae.evaluation.quality import SampleMeasures, SampleQuality, sample_quality
 from keras_vae.evaluation.sample_measures import PrecisionRecall, frechet_distance, precision_recall
@@ -45,6 +46,7 @@ __all__ = [
     "estimate",
     "evaluate",
     "frechet_distance",
+    "impute",
     "inference_gap",
     "log_importance_weights",
     "log_marginal",

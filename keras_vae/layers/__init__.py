@@ -26,6 +26,7 @@ from keras_vae.layers.flows.autoregressive_flow import AutoregressiveFlow
 from keras_vae.layers.flows.autoregressive_network import AutoregressiveNetwork
 from keras_vae.layers.flows.autoregressive_transform import AutoregressiveTransform
 from keras_vae.layers.kl_divergence import KLDivergenceAddLoss, KLDivergenceRegularizer
+from keras_vae.layers.missing_indicator import MissingIndicator
 from keras_vae.layers.weights.blockwise_initializer import BlockwiseInitializer
 from keras_vae.layers.weights.dense_variational import DenseVariational
 from keras_vae.layers.weights.variable_layer import VariableLayer
@@ -81,6 +82,7 @@ __all__ = [
     "IndependentStudentT",
     "KLDivergenceAddLoss",
     "KLDivergenceRegularizer",
+    "MissingIndicator",
     "MixtureLogistic",
     "MixtureNormal",
     "MixtureQuantizedLogistic",

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 import keras
 
-from keras_vae import likelihoods, networks, posteriors, priors
+from keras_vae import layers, likelihoods, networks, posteriors, priors
 from keras_vae.arguments import as_count, check_counts, sizes_of
 from keras_vae.likelihoods import Likelihood
 from keras_vae.networks import Network
@@ -24,6 +24,7 @@ def make_encoder(
     network: str | Network = "mlp",
     posterior: str | Posterior = "diagonal",
     scale: float = 1.0,
+    missing: bool = False,
 ) -> keras.Sequential:
     """Return the model x [B, *event] -> q(z|x).
 
@@ -33,6 +34,8 @@ def make_encoder(
         network: Str or object, see `keras_vae.networks.get`. "mlp".
         posterior: Str or object, see `keras_vae.posteriors.get`. "diagonal".
         scale: Float, factor on x. 1.
+        missing: Bool, whether x may have missing entries, which are NaN: it begins with a
+            `keras_vae.layers.MissingIndicator` then. False.
 
     Example:
 
@@ -42,7 +45,12 @@ def make_encoder(
     event_shape, latent_dim = sizes_of("event_shape", event_shape), as_count(latent_dim=latent_dim)
     family = posteriors.get(posterior)
     params_size = as_count(params_size=family.params_size(latent_dim))
-    encoder = networks.get(network).encoder(event_shape, params_size, scale=scale)
+    if missing:
+        first = [keras.Input(event_shape), keras.layers.Rescaling(scale), layers.MissingIndicator()]
+        body = networks.get(network).encoder((*event_shape[:-1], 2 * event_shape[-1]), params_size)
+        encoder = keras.Sequential([*first, *body.layers])
+    else:
+        encoder = networks.get(network).encoder(event_shape, params_size, scale=scale)
     encoder.add(family.layer(latent_dim))
     return encoder
 
@@ -92,6 +100,7 @@ def image_encoder(
     hidden: Sequence[int] | None = None,
     num_levels: int = 2,
     posterior: str | Posterior = "diagonal",
+    missing: bool = False,
 ) -> keras.Sequential:
     """Return the model x [B, *event] -> q(z|x), in which levels are scaled to [0, 1] first.
 
@@ -102,9 +111,11 @@ def image_encoder(
         hidden: Integers, widths or filters of a network that is given by name. None: those of its table.
         num_levels: Int, number of levels of x; 2 for x in [0, 1]. 2.
         posterior: Str or object, see `keras_vae.posteriors.get`. "diagonal".
+        missing: Bool, see `make_encoder`. False.
     """
     check_counts(least=2, num_levels=num_levels)
-    return make_encoder(event_shape, latent_dim, networks.get(network, hidden), posterior, scale=1 / (num_levels - 1))
+    body = networks.get(network, hidden)
+    return make_encoder(event_shape, latent_dim, body, posterior, scale=1 / (num_levels - 1), missing=missing)
 
 
 def image_decoder(

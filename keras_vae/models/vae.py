@@ -18,12 +18,12 @@ from keras_vae.data.arrays import as_tensor
 from keras_vae.distributions import latents
 from keras_vae.distributions.batch_reshape import BatchReshape
 from keras_vae.distributions.discrete import is_discrete
-from keras_vae.distributions.entries import weighted_log_prob
+from keras_vae.distributions.entries import has_independent_entries, weighted_log_prob
 from keras_vae.distributions.estimated_density import scored_with
 from keras_vae.distributions.sets import REAL, Support
 from keras_vae.distributions.support import family_name, is_normalized, support_of
 from keras_vae.evaluation.importance_sampling import log_marginal
-from keras_vae.layers import KLDivergenceAddLoss, KLDivergenceRegularizer, as_distribution
+from keras_vae.layers import KLDivergenceAddLoss, KLDivergenceRegularizer, MissingIndicator, as_distribution
 from keras_vae.likelihoods import Likelihood
 from keras_vae.models.assembly import (
     image_decoder,
@@ -103,6 +103,8 @@ class VAE(ObjectiveModel):
         Criterion for Variational Auto-Encoding Framework".
     """
 
+    takes_missing = False  # until the model is built
+
     def __init__(
         self,
         encoder: keras.layers.Layer,
@@ -153,6 +155,7 @@ class VAE(ObjectiveModel):
         *,
         hidden: Sequence[int] | None = None,
         num_levels: int | None = None,
+        missing: bool = False,
         **kwargs: Any,
     ) -> VAE:
         """Return a VAE of images, made of parts that are given by name or as objects.
@@ -171,6 +174,8 @@ class VAE(ObjectiveModel):
                 is given by name; the decoder runs backwards. None: those of the table.
             num_levels: Int, K where x has the levels 0 ... K-1: the encoder scales them to [0, 1], and a likelihood
                 that is given by name counts them. None: the number of the likelihood, or 2.
+            missing: Bool, whether x may have missing entries, which are NaN. The encoder is told which they are, and
+                the likelihood scores the others: all of "log p(x)" is then of what was observed. False.
             **kwargs: Arguments of `VAE`.
 
         Raises:
@@ -197,6 +202,7 @@ class VAE(ObjectiveModel):
             hidden=hidden,
             num_levels=family.num_levels or 2 if num_levels is None else num_levels,
             posterior=posterior,
+            missing=missing,
         )
         latent_shape, prior = latent_shape_and_prior(posterior, prior, latent_dim)
         decoder = image_decoder(
@@ -220,6 +226,7 @@ class VAE(ObjectiveModel):
         prior: str | Prior | None = None,
         *,
         hidden: Sequence[int] | None = None,
+        missing: bool = False,
         **kwargs: Any,
     ) -> VAE:
         """Return a VAE of vectors or tables, made of parts that are given by name or as objects.
@@ -235,6 +242,7 @@ class VAE(ObjectiveModel):
             posterior: Str or object, as of `for_images`. "diagonal".
             prior: Str or object, as of `for_images`. None.
             hidden: Integers, as of `for_images`. None: those of the table.
+            missing: Bool, as of `for_images`. False.
             **kwargs: Arguments of `VAE`.
 
         Raises:
@@ -247,7 +255,7 @@ class VAE(ObjectiveModel):
         [3, 30]
         """
         body = networks.get(network, hidden)
-        encoder = make_encoder(event_shape, latent_dim, network=body, posterior=posterior)
+        encoder = make_encoder(event_shape, latent_dim, network=body, posterior=posterior, missing=missing)
         latent_shape, prior = latent_shape_and_prior(posterior, prior, latent_dim)
         decoder = make_decoder(event_shape, latent_shape, likelihood, body, prior.num_seen)
         return cls(encoder, decoder, prior, **kwargs)
@@ -287,6 +295,13 @@ class VAE(ObjectiveModel):
                 f"Received: batch_shape={p_x.batch_shape}, event_shape={p_x.event_shape}"
             )
         self.support, self._family = support_of(p_x), family_name(p_x)
+        self.takes_missing = any(isinstance(layer, MissingIndicator) for layer in self.encoder._flatten_layers())
+        if self.takes_missing and not has_independent_entries(p_x):
+            received = type(getattr(p_x, "tensor_distribution", p_x)).__name__
+            raise ValueError(
+                "Where entries of x are missing, the likelihood must be independent over its entries, as those of "
+                f"keras_vae.layers.Independent... are. Received: {received}"
+            )
         self.is_normalized = is_normalized(p_x)
         self.latent_dim = sum(p.event_shape.num_elements() for p in tf.nest.flatten(p_z))
         self._is_reparameterized = all(q.reparameterization_type == tfd.FULLY_REPARAMETERIZED for q in posteriors)
@@ -364,10 +379,14 @@ class VAE(ObjectiveModel):
         """Return log p(x|z) in nats, [S, B], of x [B, *event] at each of S draws z [S, B, *latent].
 
         With weights [B, *event] of the entries it is sum_e w_e log p(x_e|z): the likelihood must be independent over
-        entries.
+        entries. Missing entries, NaN in a model that takes them, have the weight 0.
         """
         x = tf.convert_to_tensor(x)
         self._check_shape(x)
+        if self.takes_missing and x.dtype.is_floating:
+            observed = tf.cast(~tf.math.is_nan(x), x.dtype)
+            entry_weight = observed if entry_weight is None else observed * tf.cast(entry_weight, x.dtype)
+            x = self.support.filled(x)
         first = tf.nest.flatten(z)[0]
         p_x = self.decode(tf.nest.map_structure(lambda part: tf.reshape(part, [-1, *part.shape[2:]]), z), training)
 
@@ -491,8 +510,14 @@ class VAE(ObjectiveModel):
         if not tf.executing_eagerly():
             return self._checked_in_graph(x, self.support)
         self.support.check(self._as_scored(x), self._family)
+        if len(unobserved := np.flatnonzero(~self._has_observed(x))):
+            raise ValueError(
+                f"Every row must have an entry that was observed: leave the others out. Received: row {unobserved[0]} "
+                "of x, where all entries are NaN"
+            )
         if not self.support.is_known:
-            log_prob = self.decode(random.center_of(self.encode(x[:_NUM_SCORED]))).log_prob(x[:_NUM_SCORED])
+            center = random.center_of(self.encode(x[:_NUM_SCORED]))
+            log_prob = self.log_likelihood(x[:_NUM_SCORED], tf.nest.map_structure(lambda part: part[None], center))
             if not np.all(np.isfinite(log_prob)):
                 raise ValueError(
                     f"The {self._family} likelihood gives x a log-probability that is not finite: is x in its support? "
@@ -519,11 +544,24 @@ class VAE(ObjectiveModel):
         return x
 
     def can_score(self, x: tf.Tensor) -> tf.Tensor:
-        return self.support.contains(self._as_scored(x))
+        can_score = self.support.contains(self._as_scored(x))
+        return can_score & tf.reduce_all(self._has_observed(x)) if self.takes_missing else can_score
 
     def _as_scored(self, x: tf.Tensor) -> tf.Tensor:
-        """Return floats in the dtype in which they are scored, where 1 - 1e-12 may be 1 and 1e39 infinite."""
-        return tf.cast(x, self.dtype_of_x) if x.dtype.is_floating and self.dtype_of_x.is_floating else x
+        """Return floats in the dtype in which they are scored, where 1 - 1e-12 may be 1 and 1e39 infinite.
+
+        Missing entries are replaced by values that can be scored.
+        """
+        if not x.dtype.is_floating:
+            return x
+        x = tf.cast(x, self.dtype_of_x) if self.dtype_of_x.is_floating else x
+        return self.support.filled(x) if self.takes_missing else x
+
+    def _has_observed(self, x: tf.Tensor) -> tf.Tensor:
+        """Return for each row whether an entry of it is not missing, bool [B]."""
+        if not (self.takes_missing and x.dtype.is_floating):
+            return tf.ones(tf.shape(x)[:1], tf.bool)
+        return tf.reduce_any(~tf.math.is_nan(x), axis=list(range(1, x.shape.rank)))
 
     def _checked_in_graph(self, x: tf.Tensor, support: Support) -> tf.Tensor:
         """Return `x`, which stops the graph where it has entries outside of `support`."""

@@ -52,7 +52,8 @@ class Baseline(keras.layers.Layer):
         self.built = True
 
     def call(self, x: Any) -> tf.Tensor:
-        h = self.normalization(tf.reshape(tf.cast(x, self.compute_dtype), [tf.shape(x)[0], self.size]))
+        x = tf.reshape(tf.cast(x, self.compute_dtype), [tf.shape(x)[0], self.size])
+        h = self.normalization(tf.where(tf.math.is_nan(x), tf.zeros_like(x), x))  # missing entries are NaN
         for layer in [*self.body, self.output_layer]:
             h = layer(h)
         return tf.cast(h[:, 0], self.variable_dtype) + tf.stop_gradient(tf.convert_to_tensor(self.center))

@@ -87,7 +87,7 @@ class VampPrior(Prior):
             x: [K, *event].
 
         Raises:
-            ValueError: if x has another shape, or if no model has lent its encoder.
+            ValueError: if x has another shape or entries that are not finite, or if no model has lent its encoder.
         """
         self._lent()
         x = np.asarray(x, self.variable_dtype)
@@ -95,6 +95,11 @@ class VampPrior(Prior):
             raise ValueError(
                 f"x must hold one example for each component, [K, *event_shape] = {tuple(self.scaled_inputs.shape)}. "
                 f"Received: x.shape={x.shape}"
+            )
+        if not np.all(np.isfinite(x)):
+            raise ValueError(
+                "Pseudo-inputs must be finite: take examples without missing entries, or fill those in with "
+                "keras_vae.evaluation.impute. Received: x with NaN or infinite entries"
             )
         self.scale.assign(x.std() or 1.0)
         self.scaled_inputs.assign(x / x.std() if x.std() else x)

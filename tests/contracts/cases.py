@@ -29,6 +29,7 @@ RNG = np.random.default_rng(0)
 softplus = tf.math.softplus
 
 EXEMPT = {
+    "MissingIndicator": "it makes no distribution: tests/models/test_missing_entries.py",
     "DistributionTensor": "the output of every layer here, so it is in every test",
     "Stacked": "two stochastic layers: tests/models/test_stacked.py",
     "as_distribution": "a function of that output, in every test too",

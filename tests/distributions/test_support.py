@@ -166,7 +166,8 @@ CASES = {
         Bernoulli(0.0),
         np.array([0.0, np.nan, np.nan]),
         r"The Bernoulli likelihood cannot score entries that are NaN or infinite: drop the rows that have them, "
-        r"or impute the entries. Received: 2 such entries in x, the first of them nan in row 1$",
+        r"impute the entries, or let NaN stand for missing ones in a model that is made with missing=True. "
+        r"Received: 2 such entries in x, the first of them nan in row 1$",
     ),
     "not a number after a value outside": (Bernoulli(0.0), np.array([5, np.nan]), "1 such entries .* nan in row 1$"),
     "infinity for Normal": (

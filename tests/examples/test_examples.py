@@ -10,6 +10,7 @@ from examples import (
     bayesian_classifier,
     denoising,
     gradient_variance,
+    missing_entries,
     mixture_density_network,
     overlapping_latents,
     prior_holes,
@@ -83,6 +84,13 @@ def test_noise_in_training_helps_where_there_is_much_noise_and_costs_where_there
     assert gain > 2 * scores["plain"][0.5]["standard error"]
     assert scores["denoising"][0.0]["ELBO"] < scores["plain"][0.0]["ELBO"]
     assert f"{scores['denoising'][0.5]['wrong pixels']:15.2%}" in capsys.readouterr().out
+
+
+def test_a_vae_fills_in_hidden_entries_better_than_their_neighbours(capsys, monkeypatch):
+    monkeypatch.setattr(kv.VAE, "_gains_from_xla", lambda vae: False)
+    errors = missing_entries.main(rates=(0.5,), epochs=60, num_samples=100, seeds=(0,))
+    assert errors[0.5, "VAE"][0] < errors[0.5, "10 nearest neighbours"][0] < errors[0.5, "column mean"][0]
+    assert f"{errors[0.5, 'VAE'][0]:.3f}" in capsys.readouterr().out
 
 
 @pytest.mark.slow
