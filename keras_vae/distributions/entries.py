@@ -7,9 +7,9 @@ from typing import Any
 import tensorflow as tf
 from tensorflow_probability import distributions as tfd
 
-from keras_vae.distributions.wrappers import Independent
+from keras_vae.distributions.wrappers import Blockwise, Independent
 
-__all__ = ["bernoulli_entries", "has_independent_entries", "normal_entries", "weighted_log_prob"]
+__all__ = ["bernoulli_entries", "blocks_of_columns", "has_independent_entries", "normal_entries", "weighted_log_prob"]
 
 
 def normal_entries(distribution: Any) -> tfd.Normal | None:
@@ -70,6 +70,20 @@ def weighted_log_prob(distribution: tfd.Distribution, x: tf.Tensor, weight: Any)
     return tf.reduce_sum(weight * log_prob, axis=list(range(distribution.batch_shape.rank, log_prob.shape.rank)))
 
 
+def blocks_of_columns(distribution: Any) -> list[Any] | None:
+    """Return the independent vectors of which a `tfd.Blockwise` puts the columns side by side; else None.
+
+    Example:
+
+    >>> p = tfd.Independent(tfd.Normal(tf.zeros([3, 2]), 1.0), 1)
+    >>> len(blocks_of_columns(tfd.Blockwise([p, p])))
+    2
+    """
+    distribution = getattr(distribution, "tensor_distribution", distribution)
+    blocks = distribution.distributions if isinstance(distribution, Blockwise) else None
+    return blocks if isinstance(blocks, list) and all(block.event_shape.rank == 1 for block in blocks) else None
+
+
 def has_independent_entries(distribution: Any) -> bool:
     """Return whether each number in an event has a probability of its own: `weighted_log_prob` takes a weight for each.
 
@@ -78,12 +92,17 @@ def has_independent_entries(distribution: Any) -> bool:
     >>> has_independent_entries(tfd.Independent(tfd.Poisson(tf.ones([3, 2])), 1))
     True
     """
+    if (blocks := blocks_of_columns(distribution)) is not None:
+        return all(has_independent_entries(part) for part in blocks)
     if isinstance(distribution, Independent):
         return distribution.distribution.event_shape.rank == 0
     return normal_entries(distribution) is not None
 
 
 def _log_prob_of_entries(distribution: Any, x: tf.Tensor) -> tf.Tensor:
+    if (blocks := blocks_of_columns(distribution)) is not None:
+        parts = tf.split(x, [block.event_shape[0] for block in blocks], axis=-1)
+        return tf.concat([_log_prob_of_entries(*pair) for pair in zip(blocks, parts, strict=True)], axis=-1)
     entries = distribution.distribution if isinstance(distribution, Independent) else normal_entries(distribution)
     if entries is not None:
         return entries.log_prob(x)

@@ -2,6 +2,7 @@
 
 from keras_vae.distributions.distribution_tensor import DistributionTensor, as_distribution
 from keras_vae.layers.distribution_lambda import DistributionLambda
+from keras_vae.layers.families.columns import Columns
 from keras_vae.layers.families.independent_counts import IndependentNegativeBinomial, IndependentPoisson
 from keras_vae.layers.families.independent_discrete import (
     IndependentBernoulli,
@@ -56,6 +57,7 @@ __all__ = [
     "AutoregressiveTransform",
     "BlockwiseInitializer",
     "CategoricalMixtureOfOneHotCategorical",
+    "Columns",
     "Convolution1DFlipout",
     "Convolution1DReparameterization",
     "Convolution2DFlipout",

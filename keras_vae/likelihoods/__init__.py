@@ -1,6 +1,7 @@
 """Families of p(x|z), which a model takes by name or as an object."""
 
 from keras_vae.likelihoods.bernoulli import Bernoulli, SoftBernoulli
+from keras_vae.likelihoods.columns import Columns
 from keras_vae.likelihoods.counts import NegativeBinomial, Poisson
 from keras_vae.likelihoods.levels import Categorical, QuantizedLogistic, QuantizedLogisticMixture
 from keras_vae.likelihoods.likelihood import Likelihood
@@ -13,6 +14,7 @@ __all__ = [
     "Bernoulli",
     "Beta",
     "Categorical",
+    "Columns",
     "ContinuousBernoulli",
     "Gaussian",
     "Laplace",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 
 import keras
@@ -43,6 +44,10 @@ class Likelihood:
     def params_per_entry(self) -> int:
         return 1
 
+    def params_size(self, event_shape: Sequence[int]) -> int:
+        """Return the number of parameters of one x: prod(event_shape) * params_per_entry."""
+        return math.prod(event_shape) * self.params_per_entry
+
     def layer(self, event_shape: Sequence[int]) -> keras.layers.Layer:
-        """Return the layer from parameters [B, prod(event_shape) * params_per_entry] to p(x|z)."""
+        """Return the layer from parameters [B, params_size] to p(x|z)."""
         raise NotImplementedError(f"{type(self).__name__} must override `layer`.")

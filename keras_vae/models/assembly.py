@@ -79,8 +79,12 @@ def make_decoder(
     event_shape = sizes_of("event_shape", event_shape)
     latent_shape = sizes_of("latent_dim", latent_dim)
     family = likelihoods.get(likelihood)
+    size, params_size = num_seen or math.prod(latent_shape), family.params_size(event_shape)
     params_per_entry = as_count(params_per_entry=family.params_per_entry)
-    decoder = networks.get(network).decoder(num_seen or math.prod(latent_shape), event_shape, params_per_entry)
+    if params_size == math.prod(event_shape) * params_per_entry:
+        decoder = networks.get(network).decoder(size, event_shape, params_per_entry)
+    else:  # of columns that differ
+        decoder = networks.get(network).decoder(size, (params_size,), 1)
     if len(latent_shape) > 1:
         decoder = keras.Sequential([keras.Input(latent_shape), keras.layers.Flatten(), *decoder.layers])
     if num_seen:

@@ -13,6 +13,7 @@ import tensorflow_probability as tfp
 from tensorflow_probability import distributions as tfd
 
 from keras_vae.distributions import Autoregressive, QuantizedLogistic, Stacked, wrappers
+from keras_vae.distributions.entries import blocks_of_columns
 from keras_vae.distributions.estimated_density import EstimatedDensity
 from keras_vae.random.counts import negative_binomial_quantile, poisson_quantile
 from keras_vae.random.noise import normal, uniform
@@ -63,9 +64,9 @@ class _NoiseOfDraws:
     def __init__(self, num_samples: Any, noise: Noise, has_rows: bool):
         self.num_samples, self.noise, self.has_rows = num_samples, noise, has_rows
 
-    def of(self, stream: Stream) -> _NoiseOfDraws:
-        """Return independent noise for the same samples and rows."""
-        return _NoiseOfDraws(self.num_samples, self.noise.of(stream), self.has_rows)
+    def of(self, *path: Any) -> _NoiseOfDraws:
+        """Return independent noise for the same samples and rows: see `Noise.of`."""
+        return _NoiseOfDraws(self.num_samples, self.noise.of(*path), self.has_rows)
 
     def __call__(self, generator: Callable, shape: Any, dtype: Any) -> tf.Tensor:
         """Return `generator`'s noise of shape [S, *shape]; `shape[0]` may be a scalar tensor."""
@@ -101,6 +102,15 @@ def _(distribution: EstimatedDensity, noise: _NoiseOfDraws) -> tf.Tensor:
 @_draw.register(wrappers.Independent)
 def _(distribution: Any, noise: _NoiseOfDraws) -> tf.Tensor:
     return _draw(distribution.distribution, noise)
+
+
+@_draw.register(wrappers.Blockwise)
+def _(distribution: Any, noise: _NoiseOfDraws) -> tf.Tensor:
+    blocks = blocks_of_columns(distribution)
+    if blocks is None:  # of a joint distribution, whose parts depend on each other
+        return distribution.sample(noise.num_samples, seed=noise.noise.of(Stream.ROWS, noise.noise.first_row).seed)
+    draws = [_draw(block, noise.of(Stream.PARTS, i)) for i, block in enumerate(blocks)]
+    return tf.concat([tf.cast(part, distribution.dtype) for part in draws], axis=-1)
 
 
 @_draw.register

@@ -165,6 +165,27 @@ DISTRIBUTIONS: dict[str, Distribution] = {
         ONE_HOT,
         _mixture(3, lambda p: tfd.OneHotCategorical(p, dtype=tf.float64)),
     ),
+    "Columns": Distribution(
+        lambda: {
+            "parts": [layers.IndependentNormal(1), layers.IndependentCategorical(1, 3), layers.IndependentBernoulli(1)],
+            "params_sizes": [2, 3, 1],
+        },
+        lambda: {
+            "parts": [layers.IndependentNormal(1), layers.IndependentCategorical(1, 3), layers.IndependentBernoulli(1)],
+            "params_sizes": [2, 3, 1],
+            "convert_to_tensor_fn": "mean",
+        },
+        None,
+        6,
+        np.array([[0.3, 2.0, 1.0], [-1.0, 0.0, 0.0], [2.0, 1.0, 1.0]]),
+        lambda p: tfd.Blockwise(
+            [
+                tfd.Independent(tfd.Normal(p[:, :1], softplus(p[:, 1:2])), 1),
+                tfd.Independent(tfd.Categorical(p[:, None, 2:5], dtype=tf.float64), 1),
+                tfd.Independent(tfd.Bernoulli(p[:, 5:], dtype=tf.float64), 1),
+            ]
+        ),
+    ),
     "DistributionLambda": Distribution(
         _constant(make_distribution_fn=functions.normal),
         _constant(make_distribution_fn=functions.normal, convert_to_tensor_fn="stddev"),

@@ -11,6 +11,7 @@ from examples import (
     denoising,
     gradient_variance,
     missing_entries,
+    mixed_columns,
     mixture_density_network,
     overlapping_latents,
     prior_holes,
@@ -91,6 +92,14 @@ def test_a_vae_fills_in_hidden_entries_better_than_their_neighbours(capsys, monk
     errors = missing_entries.main(rates=(0.5,), epochs=60, num_samples=100, seeds=(0,))
     assert errors[0.5, "VAE"][0] < errors[0.5, "10 nearest neighbours"][0] < errors[0.5, "column mean"][0]
     assert f"{errors[0.5, 'VAE'][0]:.3f}" in capsys.readouterr().out
+
+
+@pytest.mark.slow
+def test_a_vae_of_mixed_columns_beats_columns_that_do_not_depend_on_each_other(capsys):
+    (row,) = mixed_columns.main(seeds=(1,))
+    assert row["gain"] > 3 * row["standard error"]
+    assert row["gain"] == pytest.approx(row["VAE"] - row["independent columns"])
+    assert f"{row['VAE']:11.2f}" in capsys.readouterr().out
 
 
 @pytest.mark.slow
