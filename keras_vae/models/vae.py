@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
 import random as python_random
-from collections.abc import Sequence
 from typing import Any
 
 import keras
@@ -11,7 +11,7 @@ import numpy as np
 import tensorflow as tf
 from tensorflow_probability import distributions as tfd
 
-from keras_vae import likelihoods, networks, random
+from keras_vae import random
 from keras_vae.arguments import as_count, check_counts, check_not_masked
 from keras_vae.corruptions import Corruption, corrupt
 from keras_vae.data.arrays import as_tensor
@@ -20,24 +20,16 @@ from keras_vae.distributions.batch_reshape import BatchReshape
 from keras_vae.distributions.discrete import is_discrete
 from keras_vae.distributions.entries import has_independent_entries, weighted_log_prob
 from keras_vae.distributions.estimated_density import scored_with
-from keras_vae.distributions.sets import REAL, Support
+from keras_vae.distributions.sets import REAL
 from keras_vae.distributions.support import family_name, is_normalized, support_of
 from keras_vae.evaluation.importance_sampling import log_marginal
 from keras_vae.layers import KLDivergenceAddLoss, KLDivergenceRegularizer, MissingIndicator, as_distribution
-from keras_vae.likelihoods import Likelihood
-from keras_vae.models.assembly import (
-    image_decoder,
-    image_encoder,
-    latent_shape_and_prior,
-    make_decoder,
-    make_encoder,
-)
+from keras_vae.models.from_parts import FromParts
 from keras_vae.models.gamma import Gamma
 from keras_vae.models.objective_model import ObjectiveModel
-from keras_vae.networks import Network
+from keras_vae.models.scorable import Scorable, check_shape
 from keras_vae.objectives import ELBO
 from keras_vae.objectives.estimators import Estimator, Pathwise
-from keras_vae.posteriors import Posterior
 from keras_vae.priors import Prior
 from keras_vae.protocols import Batch, LatentDraws
 from keras_vae.random import Noise, Stream
@@ -50,7 +42,7 @@ _NUM_SCORED = 100  # examples whose log-probability must be finite where the lik
 
 
 @register
-class VAE(ObjectiveModel):
+class VAE(FromParts, ObjectiveModel):
     """Variational autoencoder: posterior q(z|x), prior p(z), likelihood p(x|z) and an objective.
 
     The three distributions come from Keras models or layers; everything else talks to them as TFP
@@ -143,123 +135,6 @@ class VAE(ObjectiveModel):
         if type(self) is VAE and len(getattr(encoder, "inputs", None) or []) == 1:
             self.build(encoder.input_shape)  # a subclass may add weights first, and is built when it is used
 
-    @classmethod
-    def for_images(
-        cls,
-        event_shape: Sequence[int],
-        latent_dim: int,
-        likelihood: str | Likelihood = "bernoulli",
-        network: str | Network = "mlp",
-        posterior: str | Posterior = "diagonal",
-        prior: str | Prior | None = None,
-        *,
-        hidden: Sequence[int] | None = None,
-        num_levels: int | None = None,
-        missing: bool = False,
-        **kwargs: Any,
-    ) -> VAE:
-        """Return a VAE of images, made of parts that are given by name or as objects.
-
-        Args:
-            event_shape: Integers (H, W, C).
-            latent_dim: Int, D; or how many variables a categorical z has.
-            likelihood: Str, a key of `keras_vae.likelihoods.LIKELIHOODS`, or a `keras_vae.likelihoods.Likelihood`.
-                "bernoulli".
-            network: Str, a key of `keras_vae.networks.NETWORKS`, or a `keras_vae.networks.Network`. "mlp".
-            posterior: Str, a key of `keras_vae.posteriors.POSTERIORS`, or a `keras_vae.posteriors.Posterior`.
-                "diagonal".
-            prior: Str, a key of `keras_vae.priors.PRIORS`, or a `keras_vae.priors.Prior`. None: N(0, I), or
-                independent variables with learned probabilities where the posterior is discrete.
-            hidden: Integers, widths of the encoder's hidden layers, or filters of its convolutions, where the network
-                is given by name; the decoder runs backwards. None: those of the table.
-            num_levels: Int, K where x has the levels 0 ... K-1: the encoder scales them to [0, 1], and a likelihood
-                that is given by name counts them. None: the number of the likelihood, or 2.
-            missing: Bool, whether x may have missing entries, which are NaN. The encoder is told which they are, and
-                the likelihood scores the others: all of "log p(x)" is then of what was observed. False.
-            **kwargs: Arguments of `VAE`.
-
-        Raises:
-            ValueError: if a part is neither a name of its table nor an object of its kind.
-
-        Example:
-
-        >>> VAE.for_images((8, 8, 1), latent_dim=2, network="conv").sample(3, seed=0).shape.as_list()
-        [3, 8, 8, 1]
-        >>> network = kv.networks.MLP((300, 300), activation="tanh")
-        >>> vae = VAE.for_images((8, 8, 1), 2, network=network, prior=kv.priors.StandardNormal(2))
-        """
-        if moved := {"activation", "initial", "batch_norm", "sigma"} & set(kwargs):
-            raise TypeError(
-                "`activation`, `initial` and `batch_norm` are arguments of the network, as in "
-                'network=keras_vae.networks.MLP((400,), activation="relu"), and `sigma` of the likelihood, as in '
-                f"likelihood=keras_vae.likelihoods.Gaussian(scale=0.1). Received: {', '.join(sorted(moved))}"
-            )
-        family = likelihoods.get(likelihood, num_levels)
-        encoder = image_encoder(
-            event_shape,
-            latent_dim,
-            network=network,
-            hidden=hidden,
-            num_levels=family.num_levels or 2 if num_levels is None else num_levels,
-            posterior=posterior,
-            missing=missing,
-        )
-        latent_shape, prior = latent_shape_and_prior(posterior, prior, latent_dim)
-        decoder = image_decoder(
-            event_shape,
-            latent_shape,
-            likelihood=family,
-            network=network,
-            hidden=hidden,
-            num_seen=prior.num_seen,
-        )
-        return cls(encoder, decoder, prior, **kwargs)
-
-    @classmethod
-    def for_vectors(
-        cls,
-        event_shape: Sequence[int],
-        latent_dim: int,
-        likelihood: str | Likelihood = "gaussian",
-        network: str | Network = "mlp",
-        posterior: str | Posterior = "diagonal",
-        prior: str | Prior | None = None,
-        *,
-        hidden: Sequence[int] | None = None,
-        missing: bool = False,
-        **kwargs: Any,
-    ) -> VAE:
-        """Return a VAE of vectors or tables, made of parts that are given by name or as objects.
-
-        The encoder sees x as it is: standardise columns of different units before, and keep the units in mind when
-        log-densities are compared.
-
-        Args:
-            event_shape: Integers, the shape of one x, such as (30,).
-            latent_dim: Int, D.
-            likelihood: Str or object, as of `for_images`. "gaussian".
-            network: Str or object, as of `for_images`. "mlp".
-            posterior: Str or object, as of `for_images`. "diagonal".
-            prior: Str or object, as of `for_images`. None.
-            hidden: Integers, as of `for_images`. None: those of the table.
-            missing: Bool, as of `for_images`. False.
-            **kwargs: Arguments of `VAE`.
-
-        Raises:
-            ValueError: if a part is neither a name of its table nor an object of its kind.
-
-        Example:
-
-        >>> vae = VAE.for_vectors((30,), latent_dim=5, likelihood="laplace", hidden=(64,))
-        >>> vae.sample(3, seed=0).shape.as_list()
-        [3, 30]
-        """
-        body = networks.get(network, hidden)
-        encoder = make_encoder(event_shape, latent_dim, network=body, posterior=posterior, missing=missing)
-        latent_shape, prior = latent_shape_and_prior(posterior, prior, latent_dim)
-        decoder = make_decoder(event_shape, latent_shape, likelihood, body, prior.num_seen)
-        return cls(encoder, decoder, prior, **kwargs)
-
     def build(self, input_shape: Any) -> None:
         """Build the parts on zeros, check that they fit together, and find what the likelihood can score."""
         event_shape = tuple(input_shape[1:])
@@ -294,7 +169,7 @@ class VAE(ObjectiveModel):
                 f"The decoder's likelihood must have batch [B] and the shape of x, {event_shape}. "
                 f"Received: batch_shape={p_x.batch_shape}, event_shape={p_x.event_shape}"
             )
-        self.support, self._family = support_of(p_x), family_name(p_x)
+        self.support = support_of(p_x)
         self.takes_missing = any(isinstance(layer, MissingIndicator) for layer in self.encoder._flatten_layers())
         if self.takes_missing and not has_independent_entries(p_x):
             received = type(getattr(p_x, "tensor_distribution", p_x)).__name__
@@ -302,6 +177,7 @@ class VAE(ObjectiveModel):
                 "Where entries of x are missing, the likelihood must be independent over its entries, as those of "
                 f"keras_vae.layers.Independent... are. Received: {received}"
             )
+        self._scorable = Scorable(event_shape, self.dtype_of_x, self.support, family_name(p_x), self.takes_missing)
         self.is_normalized = is_normalized(p_x)
         self.latent_dim = sum(p.event_shape.num_elements() for p in tf.nest.flatten(p_z))
         self._is_reparameterized = all(q.reparameterization_type == tfd.FULLY_REPARAMETERIZED for q in posteriors)
@@ -508,30 +384,25 @@ class VAE(ObjectiveModel):
         """
         x = self._as_checked_tensor(x)
         if not tf.executing_eagerly():
-            return self._checked_in_graph(x, self.support)
-        self.support.check(self._as_scored(x), self._family)
-        if len(unobserved := np.flatnonzero(~self._has_observed(x))):
-            raise ValueError(
-                f"Every row must have an entry that was observed: leave the others out. Received: row {unobserved[0]} "
-                "of x, where all entries are NaN"
-            )
+            return self._scorable.checked_in_graph(x)
+        self._scorable.check(x)
         if not self.support.is_known:
             center = random.center_of(self.encode(x[:_NUM_SCORED]))
             log_prob = self.log_likelihood(x[:_NUM_SCORED], tf.nest.map_structure(lambda part: part[None], center))
             if not np.all(np.isfinite(log_prob)):
                 raise ValueError(
-                    f"The {self._family} likelihood gives x a log-probability that is not finite: is x in its support? "
-                    f"Received: values in x from {np.min(x):g} to {np.max(x):g}"
+                    f"The {self._scorable.family} likelihood gives x a log-probability that is not finite: is x in its "
+                    f"support? Received: values in x from {np.min(x):g} to {np.max(x):g}"
                 )
         return x
 
     def check_seen(self, x: Any) -> tf.Tensor:
         if self.corruption is None:
             return self.check(x)
-        x = self._as_checked_tensor(x)
+        x, any_number = self._as_checked_tensor(x), dataclasses.replace(self._scorable, support=REAL)
         if not tf.executing_eagerly():
-            return self._checked_in_graph(x, REAL)
-        REAL.check(self._as_scored(x), self._family)
+            return any_number.checked_in_graph(x)
+        any_number.check(x)
         return x
 
     def _as_checked_tensor(self, x: Any) -> tf.Tensor:
@@ -544,51 +415,11 @@ class VAE(ObjectiveModel):
         return x
 
     def can_score(self, x: tf.Tensor) -> tf.Tensor:
-        can_score = self.support.contains(self._as_scored(x))
-        return can_score & tf.reduce_all(self._has_observed(x)) if self.takes_missing else can_score
-
-    def _as_scored(self, x: tf.Tensor) -> tf.Tensor:
-        """Return floats in the dtype in which they are scored, where 1 - 1e-12 may be 1 and 1e39 infinite.
-
-        Missing entries are replaced by values that can be scored.
-        """
-        if not x.dtype.is_floating:
-            return x
-        x = tf.cast(x, self.dtype_of_x) if self.dtype_of_x.is_floating else x
-        return self.support.filled(x) if self.takes_missing else x
-
-    def _has_observed(self, x: tf.Tensor) -> tf.Tensor:
-        """Return for each row whether an entry of it is not missing, bool [B]."""
-        if not (self.takes_missing and x.dtype.is_floating):
-            return tf.ones(tf.shape(x)[:1], tf.bool)
-        return tf.reduce_any(~tf.math.is_nan(x), axis=list(range(1, x.shape.rank)))
-
-    def _checked_in_graph(self, x: tf.Tensor, support: Support) -> tf.Tensor:
-        """Return `x`, which stops the graph where it has entries outside of `support`."""
-        message = (
-            f"The {self._family} likelihood scores {support.description}: {support.remedy}. "
-            "Received: x with other, NaN or infinite entries"
-        )
-        # A loaded graph may get another shape than it was traced for.
-        shape = f"x must have the shape [B, *event_shape] with event_shape={self.event_shape}. Received: another shape"
-        sizes = tf.raw_ops.Shape(input=x)
-        has_rank = tf.size(sizes) == 1 + len(self.event_shape)
-        fits = tf.cond(
-            has_rank, lambda: tf.reduce_all(sizes[1:] == tf.constant(self.event_shape, tf.int32)), lambda: False
-        )
-        with tf.control_dependencies([tf.debugging.Assert(fits, [shape])]):
-            x = tf.identity(x)
-        with tf.control_dependencies([tf.debugging.Assert(support.contains(self._as_scored(x)), [message])]):
-            return tf.identity(x)
+        return self._scorable.contains(x)
 
     def _check_shape(self, x: Any) -> None:
-        """Raise unless x is [B, *event]: what broadcasts instead would be scored, and wrongly."""
-        event_shape = getattr(self, "event_shape", None)  # an encoder may be used before the model is built
-        shape = tf.TensorShape(x.shape if hasattr(x, "shape") else np.shape(x))
-        if event_shape is not None and (not shape[1:].is_compatible_with(event_shape) or shape.rank == 0):
-            raise ValueError(
-                f"x must have the shape [B, *event_shape] with event_shape={event_shape}. Received: x.shape={shape}"
-            )
+        if hasattr(self, "event_shape"):  # an encoder may be used before the model is built
+            check_shape(x, self.event_shape)
 
     def _next_seed(self) -> tf.Tensor:
         return random.as_noise(self.seed_generator).of(Stream.UNSEEDED).seed
