@@ -105,7 +105,7 @@ def main(
     shortest = min(seconds[-1] for seconds, _ in curves.values())
     print(f"After {shortest:.1f} seconds of training:")
     for name, (seconds, elbo) in curves.items():
-        print(f"{name:25} {np.interp(shortest, seconds, elbo):10.2f}")
+        print(f"{name:25} {np.interp(shortest, seconds, elbo, left=np.nan):10.2f}")
     if figure is not None:
         _draw(curves).savefig(figure, dpi=110)
     return curves

@@ -102,10 +102,9 @@ class SaltAndPepperNoise(Corruption):
 
 
 def corrupt(corruption: Corruption | keras.layers.Layer, x: tf.Tensor, noise: Noise) -> tf.Tensor:
-    """Return what the encoder sees of x [B, *event], floats, in training."""
-    if isinstance(corruption, Corruption):
-        return corruption.corrupt(x, noise)
-    return corruption(x, training=True)
+    """Return what the encoder sees of x [B, *event], floats, in training: missing entries stay missing, NaN."""
+    seen = corruption.corrupt(x, noise) if isinstance(corruption, Corruption) else corruption(x, training=True)
+    return tf.where(tf.math.is_nan(x), x, seen)
 
 
 def _checked_rate(rate: float) -> float:

@@ -282,6 +282,11 @@ class Config:
                 "This gradient goes through draws of z, which are discrete: score_function does not. "
                 f"Received: posterior={self.model.posterior}, gradient={self.gradient}"
             )
+        of_two_layers = ("score_function", "nvil", "vimco")
+        if self.model.posterior == "two-layer-bernoulli" and self.gradient not in of_two_layers:
+            raise ValueError(
+                f"Two layers take one of the gradients {', '.join(of_two_layers)}. Received: gradient={self.gradient}"
+            )
         if self.is_discrete and self.model.prior not in (None, "vamp-prior"):
             raise ValueError(
                 "This prior is one of real z: take vamp-prior, or none, and the probabilities of z are learned. "

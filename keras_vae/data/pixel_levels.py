@@ -87,7 +87,8 @@ class Binarize(Pixels):
     """Binary pixels: drawn with the grey value as probability ("dynamic", "static"), or grey value > 1/2 ("threshold").
 
     A dynamic draw is fresh whenever the seed is: each step in training, one stated seed in evaluation. A static draw is
-    made when a `Split` is, and is a function of the image's row alone: one set of binary images for all runs.
+    made when a `Split` is, and is a function of the image's row in it alone: one set of binary images for all runs that
+    divide the data alike.
 
     References:
         Salakhutdinov & Murray (2008), "On the quantitative analysis of deep belief networks" (one draw);
@@ -101,8 +102,9 @@ class Binarize(Pixels):
             raise ValueError(f"binarize is 'dynamic', 'static' or 'threshold'. Received: binarize={self.how!r}")
 
     def __call__(self, raw: tf.Tensor, seed: Any = 0, first_row: Any = 0) -> tf.Tensor:
-        ones = self._draw(raw, seed, first_row) if self.how == "dynamic" else self._unit(raw) > 0.5
-        return tf.cast(ones, tf.uint8)
+        if self.how == "threshold":
+            return tf.cast(self._unit(raw) > 0.5, tf.uint8)
+        return tf.cast(self._draw(raw, seed if self.how == "dynamic" else 0, first_row), tf.uint8)
 
     @property
     def draws_once(self) -> bool:

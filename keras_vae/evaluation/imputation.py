@@ -12,6 +12,7 @@ from keras_vae import random
 from keras_vae.arguments import as_count, check_optional_counts
 from keras_vae.data.images import as_batches
 from keras_vae.evaluation.examples import checked_examples, padded
+from keras_vae.evaluation.importance_sampling import check_normalized
 from keras_vae.protocols import Batch, LatentVariableModel
 from keras_vae.random import Noise, Stream
 
@@ -34,15 +35,16 @@ def impute(
             missing.
         num_samples: Int, S. 1000.
         num_imputations: Int, M: draws of the missing entries, from p(x|z) at a z drawn among the z_s by their weights
-            (importance resampling). None: their mean.
+            (importance resampling). None: their mean, which of categories is an expected number and no category: draw
+            those.
         seed: Seed of the draws. 0.
 
     Returns:
         Array [N, *event], or [M, N, *event]. Observed entries are those of x.
 
     Raises:
-        ValueError: if a count is not a positive integer, if the model does not take missing entries, or if an observed
-            entry lies outside of the likelihood's support.
+        ValueError: if a count is not a positive integer, if the model does not take missing entries or has a
+            cross-entropy in the place of a likelihood, or if an observed entry lies outside of its support.
 
     Example:
 
@@ -61,8 +63,10 @@ def impute(
             "The model was not made for missing entries: pass missing=True, or begin the encoder with "
             f"keras_vae.layers.MissingIndicator. Received: vae={vae.name!r}"
         )
+    check_normalized(vae)
     seed = random.as_seed(seed)
-    batches = as_batches(data, max(1, _ROWS_AT_ONCE // num_samples), seed, training=False)
+    rows_an_example = max(num_samples, num_imputations or 1)
+    batches = as_batches(data, max(1, _ROWS_AT_ONCE // rows_an_example), seed, training=False)
     key = ("impute", num_samples, num_imputations)
     imputed = vae.compiled_function(key, lambda: _imputed(vae, num_samples, num_imputations))
     parts = [
@@ -98,8 +102,8 @@ def _imputed(vae: LatentVariableModel, num_samples: int, num_imputations: int | 
             p_x = vae.decode(tf.nest.map_structure(of_chosen, draws.z))  # M rows an example, each with its own noise
             rows = random.sample(p_x, 1, Noise(seed, first_row * num_imputations).of(Stream.OBSERVATIONS))[0]
             filled = _rows_first(tf.reshape(rows, [-1, num_imputations, *rows.shape[1:]]))
-        x = tf.cast(x, filled.dtype)
-        return tf.where(tf.math.is_nan(x), filled, x[None])
+        missing = tf.math.is_nan(x)
+        return tf.where(missing, filled, tf.cast(tf.where(missing, tf.zeros_like(x), x), filled.dtype)[None])
 
     return imputed
 

@@ -35,7 +35,8 @@ class MissingIndicator(keras.layers.Layer):
     """
 
     def call(self, x: Any) -> tf.Tensor:
-        missing = tf.math.is_nan(x)
+        x = tf.convert_to_tensor(x)
+        missing = tf.math.is_nan(x) if x.dtype.is_floating else tf.zeros_like(x, tf.bool)
         return tf.concat([tf.where(missing, tf.zeros_like(x), x), tf.cast(~missing, x.dtype)], axis=-1)
 
     def compute_output_shape(self, input_shape: Any) -> tuple[int | None, ...]:

@@ -16,8 +16,9 @@ __all__ = ["Columns"]
 class Columns(Likelihood):
     """A likelihood for each column of a table: real numbers, counts, categories 0 ... K-1 and 0 or 1 side by side.
 
-    Columns of one kind are scored together where they stand next to each other, which is faster. log p(x|z) is their
-    sum, in nats.
+    log p(x|z) is the sum over the columns, in nats. Equal columns next to each other are scored together, which is
+    faster, and those of "gaussian-shared" share one scale. Missing categories are filled in by draws, see
+    `keras_vae.evaluation.impute`, as a mean category is none.
 
     Args:
         columns: One likelihood a column, by name or as an object, see `keras_vae.likelihoods.get`.
@@ -31,6 +32,10 @@ class Columns(Likelihood):
     """
 
     def __init__(self, columns: Sequence[str | Likelihood]):
+        if isinstance(columns, str) or not len(columns):
+            raise ValueError(
+                f"`columns` must be a list of one name or likelihood a column. Received: columns={columns!r}"
+            )
         self.columns = tuple(get(column) for column in columns)
 
     def __repr__(self) -> str:

@@ -79,7 +79,12 @@ def make_decoder(
     event_shape = sizes_of("event_shape", event_shape)
     latent_shape = sizes_of("latent_dim", latent_dim)
     family = likelihoods.get(likelihood)
-    size, params_size = num_seen or math.prod(latent_shape), family.params_size(event_shape)
+    size = math.prod(latent_shape) if num_seen is None else as_count(num_seen=num_seen)
+    if size > math.prod(latent_shape):
+        raise ValueError(
+            f"`num_seen` must be at most `latent_dim`. Received: num_seen={num_seen}, latent_dim={latent_dim}"
+        )
+    params_size = family.params_size(event_shape)
     params_per_entry = as_count(params_per_entry=family.params_per_entry)
     if params_size == math.prod(event_shape) * params_per_entry:
         decoder = networks.get(network).decoder(size, event_shape, params_per_entry)
@@ -87,7 +92,7 @@ def make_decoder(
         decoder = networks.get(network).decoder(size, (params_size,), 1)
     if len(latent_shape) > 1:
         decoder = keras.Sequential([keras.Input(latent_shape), keras.layers.Flatten(), *decoder.layers])
-    if num_seen:
+    if num_seen is not None:
         decoder = keras.Sequential([keras.Input(latent_shape), FirstEntries(num_seen), *decoder.layers])
     if family.in_blocks and params_per_entry > 1:
         decoder.add(keras.layers.Reshape((math.prod(event_shape), params_per_entry)))

@@ -43,7 +43,7 @@ class FromParts:
 
         Args:
             event_shape: Integers (H, W, C).
-            latent_dim: Int, D; or how many variables a categorical z has.
+            latent_dim: Int, D; or how many variables a categorical z has, or units each of two layers.
             likelihood: Str, a key of `keras_vae.likelihoods.LIKELIHOODS`, or a `keras_vae.likelihoods.Likelihood`.
                 "bernoulli".
             network: Str, a key of `keras_vae.networks.NETWORKS`, or a `keras_vae.networks.Network`. "mlp".

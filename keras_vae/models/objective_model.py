@@ -190,10 +190,17 @@ class ObjectiveModel(keras.Model):
 
     def _drop_stale_functions(self) -> None:
         """Forget what was compiled for another objective, optimizer or seed, or for other trained variables."""
-        attributes = itertools.chain.from_iterable(sorted(vars(self.objective).items()))
-        own = [self.objective, getattr(self, "optimizer", None), self.seed, self.dequantized_levels]
+        parts = [self.objective, *self._other_parts_in_graphs()]
+        attributes = itertools.chain.from_iterable(
+            item for part in parts if not isinstance(part, keras.layers.Layer) for item in sorted(vars(part).items())
+        )
+        own = [*parts, getattr(self, "optimizer", None), self.seed, self.dequantized_levels]
         if self._compiled_functions.clear_unless_of([*own, *attributes, *self.trainable_variables]):
             self.train_function = self.test_function = None  # Keras' own
+
+    def _other_parts_in_graphs(self) -> list[Any]:
+        """Return the objects beside the objective that a graph is traced for, and that may be replaced."""
+        return []
 
     def make_train_function(self, force: bool = False) -> Any:
         self._drop_stale_functions()

@@ -49,8 +49,8 @@ class Scorable:
         inside = self.support.contains(self._as_scored(x))
         return inside & tf.reduce_all(self._has_observed(x)) if self.takes_missing else inside
 
-    def checked_in_graph(self, x: tf.Tensor) -> tf.Tensor:
-        """Return `x`, which stops the graph where it cannot be scored."""
+    def checked_in_graph(self, x: tf.Tensor, message: str = "") -> tf.Tensor:
+        """Return `x`, which stops the graph where it cannot be scored, with `message` if there is one."""
         # A loaded graph may get another shape than it was traced for.
         shape = f"x must have the shape [B, *event_shape] with event_shape={self.event_shape}. Received: another shape"
         sizes = tf.raw_ops.Shape(input=x)
@@ -60,7 +60,7 @@ class Scorable:
         )
         with tf.control_dependencies([tf.debugging.Assert(fits, [shape])]):
             x = tf.identity(x)
-        message = (
+        message = message or (
             f"The {self.family} likelihood scores {self.support.description}: {self.support.remedy}. "
             "Received: x with other, NaN or infinite entries"
         )

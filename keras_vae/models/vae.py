@@ -177,6 +177,11 @@ class VAE(FromParts, ObjectiveModel):
                 "Where entries of x are missing, the likelihood must be independent over its entries, as those of "
                 f"keras_vae.layers.Independent... are. Received: {received}"
             )
+        if self.takes_missing and self.dequantized_levels > 1:
+            raise ValueError(
+                "The bits per dim of dequantised levels count all entries: leave `dequantized_levels` out where some "
+                f"are missing. Received: dequantized_levels={self.dequantized_levels}"
+            )
         self._scorable = Scorable(event_shape, self.dtype_of_x, self.support, family_name(p_x), self.takes_missing)
         self.is_normalized = is_normalized(p_x)
         self.latent_dim = sum(p.event_shape.num_elements() for p in tf.nest.flatten(p_z))
@@ -184,6 +189,12 @@ class VAE(FromParts, ObjectiveModel):
         for layer in self.objective.estimator.layers:
             if not layer.built:
                 layer.build((None, *event_shape))
+        if isinstance(self.corruption, keras.layers.Layer):
+            self.corruption(tf.zeros([1, *event_shape], self.variable_dtype))
+            if self.corruption.trainable_variables:
+                raise ValueError(
+                    f"`corruption` must have no weights to train. Received: corruption={self.corruption!r}"
+                )
         self._gamma = Gamma.of(self.decoder)
         self.built = True
 
@@ -267,12 +278,13 @@ class VAE(FromParts, ObjectiveModel):
         p_x = self.decode(tf.nest.map_structure(lambda part: tf.reshape(part, [-1, *part.shape[2:]]), z), training)
 
         def for_each_draw(part: tf.Tensor) -> tf.Tensor:
-            return tf.tile(tf.cast(part, p_x.dtype), [first.shape[0]] + [1] * (part.shape.rank - 1))
+            return tf.tile(part, [first.shape[0]] + [1] * (part.shape.rank - 1))
 
+        x = for_each_draw(tf.cast(x, p_x.dtype))
         if entry_weight is None:
-            log_prob = p_x.log_prob(for_each_draw(x))
+            log_prob = p_x.log_prob(x)
         else:
-            log_prob = weighted_log_prob(p_x, for_each_draw(x), for_each_draw(tf.convert_to_tensor(entry_weight)))
+            log_prob = weighted_log_prob(p_x, x, for_each_draw(tf.convert_to_tensor(entry_weight)))
         return tf.reshape(log_prob, tf.shape(first)[:2])
 
     def draw(
@@ -396,12 +408,15 @@ class VAE(FromParts, ObjectiveModel):
                 )
         return x
 
+    def _other_parts_in_graphs(self) -> list[Any]:
+        return [] if self.corruption is None else [self.corruption]
+
     def check_seen(self, x: Any) -> tf.Tensor:
         if self.corruption is None:
             return self.check(x)
         x, any_number = self._as_checked_tensor(x), dataclasses.replace(self._scorable, support=REAL)
         if not tf.executing_eagerly():
-            return any_number.checked_in_graph(x)
+            return any_number.checked_in_graph(x, "x must be finite. Received: x with NaN or infinite entries")
         any_number.check(x)
         return x
 

@@ -29,9 +29,9 @@ class SecondStage(Prior):
         second = kv.VAE.for_vectors((D,), latent_dim=D, likelihood="gaussian-shared")
         two = kv.fit_prior(first, x, kv.priors.SecondStage(second), epochs=100)
 
-    Encoder and decoder of the first stay as they are, and the objective of the second is left out: both fits maximise
-    an ELBO. Samples are u ~ p(u), z ~ p(z|u), x ~ p(x|z). There is no closed form of log p(z). One draw u ~ q(u|z)
-    estimates it:
+    Encoder and decoder of the first stay as they are, and the objective and the corruption of the second are left out:
+    both fits maximise an ELBO. Samples are u ~ p(u), z ~ p(z|u), x ~ p(x|z). There is no closed form of log p(z). One
+    draw u ~ q(u|z) estimates it:
 
         log w = log p(z|u) + log p(u) - log q(u|z)
 

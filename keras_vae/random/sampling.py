@@ -268,7 +268,7 @@ def _(distribution: Any, noise: _NoiseOfDraws) -> tf.Tensor:
 def _(distribution: Stacked, noise: _NoiseOfDraws) -> tf.Tensor:
     """Draw the first part, and make each draw of it a row of the second one."""
     a = _draw(distribution.first, noise.of(Stream.PARTS))
-    draws_a_row = noise.num_samples if noise.has_rows else 1
+    draws_a_row = noise.num_samples if noise.has_rows else math.prod(a.shape[1:-1])  # of the components of a mixture
     by_row = tf.transpose(a, [1, 0, 2]) if noise.has_rows else a
     seed, first_row = noise.noise.of(Stream.COMPONENTS)
     first_draw = tf.cast(first_row, tf.int64) * tf.cast(draws_a_row, tf.int64)

@@ -46,7 +46,8 @@ def export(vae: LatentVariableModel, filepath: str | Path) -> Path:
     * `sample`: num_samples [], seed int32[2] -> x, the same as `vae.sample`;
     * `elbo`: x, seed int32[2] -> elbo [B] in nats, from one posterior draw.
 
-    Those that take x stop with `tf.errors.InvalidArgumentError` at entries outside of the likelihood's support.
+    Those that take x stop with `tf.errors.InvalidArgumentError` at entries outside of the likelihood's support; the
+    `reconstruct` of a model with a corruption takes all finite x.
 
     A model with several latents takes `z0`, `z1`, ... (or their names) and returns `z0_mean` and the like.
 

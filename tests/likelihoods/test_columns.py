@@ -98,6 +98,16 @@ def test_a_file_and_an_export_have_the_same_numbers(trained, tmp_path):
     np.testing.assert_allclose(drawn, trained.sample(50, seed=seed), rtol=1e-4, atol=1e-4)
 
 
+def test_a_layer_with_a_function_and_a_generator_is_read_back_from_its_configuration():
+    layer = kv.layers.Columns(
+        [kv.layers.IndependentNormal(1)], [2], convert_to_tensor_fn="mean", seed=keras.random.SeedGenerator(1)
+    )
+    again = keras.saving.deserialize_keras_object(keras.saving.serialize_keras_object(layer))
+    assert type(again.parts[0]) is kv.layers.IndependentNormal
+    assert again.get_config()["convert_to_tensor_fn"] == "mean"
+    assert again.seed.get_config()["seed"] == 1
+
+
 def test_columns_that_do_not_fit_the_table_are_refused(trained):
     with pytest.raises(ValueError, match=r"one likelihood for each column of x. Received: 6 likelihoods for .*5"):
         kv.VAE.for_vectors((5,), 2, Columns(KINDS))
@@ -107,6 +117,12 @@ def test_columns_that_do_not_fit_the_table_are_refused(trained):
     x[7, 2] = 3
     with pytest.raises(ValueError, match=r"\(columns 2 to 2\) likelihood scores .*such as 3 in row 7"):
         trained.fit(x, verbose=0)
+    with pytest.raises(TypeError, match=r"layers of keras_vae.layers that make distributions. Received: <Dense"):
+        kv.layers.Columns([keras.layers.Dense(2)], [2])
+    with pytest.raises(ValueError, match=r"one name or likelihood a column. Received: columns=\[\]"):
+        Columns([])
+    with pytest.raises(ValueError, match="one name or likelihood a column. Received: columns='gaussian'"):
+        Columns("gaussian")
     with pytest.raises(ValueError, match="`params_sizes` must have a number for each part"):
         kv.layers.Columns([kv.layers.IndependentNormal(2)], [4, 1])
     with pytest.raises(ValueError, match="Columns needs 4 parameters per example"):

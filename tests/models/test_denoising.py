@@ -69,8 +69,27 @@ def test_a_file_keeps_the_corruption_and_an_export_reconstructs_noisy_x(trained,
         np.testing.assert_allclose(one, other, atol=1e-6)
     exported = tf.saved_model.load(trained.export(tmp_path)).signatures["reconstruct"]
     np.testing.assert_allclose(exported(x=tf.constant(X + 0.2))["mean"], trained.reconstruct(X + 0.2), rtol=1e-5)
-    with pytest.raises(tf.errors.InvalidArgumentError, match="real numbers"):
+    with pytest.raises(tf.errors.InvalidArgumentError, match="x must be finite"):
         exported(x=tf.constant(X * np.nan))
+
+
+def test_another_corruption_or_none_is_used_from_the_next_fit_on():
+    vae = vae_of(SaltAndPepperNoise(0.3))
+    vae.fit(X, batch_size=20, epochs=1, verbose=0)
+    plain = vae_of(None)
+    for model in (plain, vae):
+        model.corruption = None
+        model.fit(X, batch_size=20, epochs=1, verbose=0)
+        model.step.assign(0)
+        model.set_weights(vae_of(None).get_weights())
+        model.fit(X, batch_size=20, epochs=1, verbose=0)
+    for one, other in zip(vae.trainable_variables, plain.trainable_variables, strict=True):
+        np.testing.assert_allclose(one, other, atol=1e-6)
+
+
+def test_a_layer_that_learns_is_no_noise():
+    with pytest.raises(ValueError, match="`corruption` must have no weights to train. Received: .*Dense"):
+        vae_of(keras.layers.Dense(1))
 
 
 def test_another_prior_keeps_the_corruption(trained):

@@ -96,6 +96,17 @@ def test_the_gradient_of_missing_entries_is_zero_and_finite(exact):
     np.testing.assert_allclose(tape.gradient(value, z)[0, 0], expected, rtol=1e-5)
 
 
+def test_missing_entries_leave_no_trace_in_the_gradient_of_a_density_that_is_infinite_at_zero():
+    vae = kv.VAE.for_vectors((4,), 2, "beta", hidden=(8,), missing=True, seed=0)
+    z, gradients = tf.Variable(np.ones([1, 1, 2], "float32")), []
+    for x, weight in (([0.2, NAN, 0.7, NAN], None), ([0.2, 0.5, 0.7, 0.1], tf.constant([[1.0, 0.0, 1.0, 0.0]]))):
+        with tf.GradientTape() as tape:
+            value = vae.log_likelihood(tf.constant([x]), z, entry_weight=weight)
+        gradients.append(tape.gradient(value, z))
+    assert np.all(np.isfinite(gradients[0]))
+    np.testing.assert_allclose(*gradients, rtol=1e-5)
+
+
 def vae_of(likelihood="gaussian", **kwargs):
     keras.utils.set_random_seed(0)
     vae = kv.VAE.for_vectors((4,), 2, likelihood, hidden=(8,), missing=True, seed=0, **kwargs)
@@ -115,7 +126,10 @@ def test_other_likelihoods_take_missing_entries(likelihood):
     history = vae.fit(hidden(x), batch_size=50, epochs=2, verbose=0).history["loss"]
     assert np.all(np.isfinite(history))
     assert history[1] < history[0]
-    with pytest.raises(ValueError, match="such as -5 in row 0|-5 in row 0"):
+
+
+def test_observed_entries_are_checked():
+    with pytest.raises(ValueError, match="such as -5 in row 0"):
         vae_of("poisson").elbo(np.array([[-5.0, NAN, 1, 1]]))
 
 
@@ -135,6 +149,13 @@ def test_other_parts_go_with_missing_entries(options):
             vae.prior.set_pseudo_inputs(SOME[:3])
         vae.prior.set_pseudo_inputs(X[:3])
     assert np.all(np.isfinite(vae.fit(SOME, batch_size=50, epochs=1, verbose=0).history["loss"]))
+
+
+@pytest.mark.parametrize("corruption", [kv.corruptions.MaskingNoise(0.5), keras.layers.Dropout(0.5)])
+def test_what_is_missing_stays_missing_under_noise(corruption):
+    seen = kv.corruptions.corrupt(corruption, tf.constant(SOME), kv.random.as_noise(0))
+    np.testing.assert_array_equal(np.isnan(seen), np.isnan(SOME))
+    assert np.mean(seen == 0) > 0.2
 
 
 def test_the_network_of_images_scales_levels_and_sees_the_indicator():
@@ -171,6 +192,7 @@ def test_a_file_and_an_export_take_missing_entries_too(tmp_path):
         elbo(x=tf.constant(np.where(np.isnan(SOME[:9]), np.inf, SOME[:9])), seed=seed)
 
 
+@pytest.mark.slow
 def test_two_replicas_take_the_steps_of_one(strategy):
     single = vae_of()
     with strategy.scope():

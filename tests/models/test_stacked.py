@@ -71,6 +71,13 @@ def test_the_noise_of_a_row_does_not_depend_on_the_batch(trained, images):
     np.testing.assert_array_equal(kv.random.sample(p_z, 64, seed=0)[:10], kv.random.sample(p_z, 10, seed=0))
 
 
+def test_the_noise_of_a_mixture_of_such_layers_goes_by_the_row_too():
+    vae = kv.VAE.for_images((4, 4, 1), 3, posterior="two-layer-bernoulli", prior=kv.priors.VampPrior(4), seed=0)
+    p_z = vae.prior_distribution()
+    whole = kv.random.sample(p_z, 40, seed=0)
+    np.testing.assert_array_equal(kv.random.sample(p_z, 20, seed=0, first_row=20), whole[20:])
+
+
 def test_importance_sampling_has_log_p_of_x_and_the_elbo_is_below_it(trained, images):
     x = images[:20]
     log_likelihood = trained.log_likelihood(x, np.repeat(STATES[:, None], 20, axis=1))

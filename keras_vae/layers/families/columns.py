@@ -55,6 +55,11 @@ class Columns(DistributionLambda):
     ):
         super().__init__(convert_to_tensor_fn=convert_to_tensor_fn, **kwargs)
         self.parts, self.params_sizes = list(parts), sizes_of("params_sizes", params_sizes)
+        for part in self.parts:
+            if not isinstance(part, DistributionLambda):
+                raise TypeError(
+                    f"The parts must be layers of keras_vae.layers that make distributions. Received: {part!r}"
+                )
         if len(self.parts) != len(self.params_sizes):
             raise ValueError(
                 "`params_sizes` must have a number for each part. "
@@ -83,7 +88,3 @@ class Columns(DistributionLambda):
     def get_config(self) -> dict[str, Any]:
         parts = [keras.saving.serialize_keras_object(part) for part in self.parts]
         return {**super().get_config(), "parts": parts, "params_sizes": self.params_sizes}
-
-    @classmethod
-    def from_config(cls, config: dict[str, Any]) -> Columns:
-        return cls(**{**config, "parts": [keras.saving.deserialize_keras_object(part) for part in config["parts"]]})
