@@ -78,6 +78,7 @@ def test_unbiased_gradients_of_a_discrete_z_have_no_bias_and_relaxed_ones_have(f
     assert f"{rows[4, 'disarm']['variance of one draw']:17.4f}" in capsys.readouterr().out
 
 
+@pytest.mark.slow
 def test_noise_in_training_helps_where_there_is_much_noise_and_costs_where_there_is_none(figure, capsys, monkeypatch):
     monkeypatch.setattr(kv.VAE, "_gains_from_xla", lambda vae: False)
     scores = denoising.main(latent_dim=10, rates=(0.5,), figure=figure)
