@@ -84,13 +84,13 @@ def main(
     """Print and draw the test ELBO over time.
 
     Args:
-        dataset: an image set, binarised anew each time an image is seen.
-        layers: linear and nonlinear have one stochastic layer, two has two linear ones.
-        units: in each stochastic layer.
-        epochs: of each training, 2 or more.
-        learning_rate: of Adam.
-        seed: of everything random.
-        figure: file to draw to.
+        dataset: The image set, which is binarised anew each time an image is seen.
+        layers: The model: linear and nonlinear have one stochastic layer, two has two linear ones.
+        units: How many units each stochastic layer has.
+        epochs: How many epochs each training takes, 2 or more.
+        learning_rate: The learning rate of Adam.
+        seed: The seed of everything random.
+        figure: The file to draw to.
 
     Returns:
         Seconds and ELBO after each epoch, for each gradient.

@@ -81,13 +81,13 @@ def main(
 
     Args:
         dataset: digits, or an image set of TFDS with one channel; it is binarised at one half.
-        latent_dim: D.
-        epochs: of each training.
-        training_rate: of salt and pepper in training.
-        rates: of salt and pepper in the test images.
-        num_images: columns of the figure.
-        seed: of everything random.
-        figure: PNG file to write.
+        latent_dim: The number of dimensions of z.
+        epochs: How many epochs each training takes.
+        training_rate: The part of the pixels that are salt and pepper in training.
+        rates: The parts of the pixels that are salt and pepper in the test images.
+        num_images: How many columns the figure has.
+        seed: The seed of everything random.
+        figure: The PNG file to write.
 
     Returns:
         For each model, for rate 0 and each of `rates`, what `score` says; at rate 0 the "ELBO" as well.

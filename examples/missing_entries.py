@@ -60,11 +60,11 @@ def main(
     """Print the error of each imputation.
 
     Args:
-        rates: of hidden entries.
-        latent_dim: D of the VAE.
-        epochs: of its training.
-        num_samples: importance samples by which it imputes.
-        seeds: of what is hidden, and of the training.
+        rates: The parts of the entries that are hidden.
+        latent_dim: The number of dimensions of the VAE's z.
+        epochs: How many epochs its training takes.
+        num_samples: How many importance samples it imputes by.
+        seeds: The seeds of what is hidden and of the training.
 
     Returns:
         For each rate and method the root mean squared error of the hidden entries, in standard deviations of their

@@ -50,11 +50,11 @@ def main(
     """Print what the VAE gains over independent columns.
 
     Args:
-        latent_dim: D.
-        hidden: units of the hidden layer.
-        epochs: of the training.
-        num_samples: importance samples for log p(x).
-        seeds: of the split, a fifth for testing, and of the training.
+        latent_dim: The number of dimensions of z.
+        hidden: How many units the hidden layer has.
+        epochs: How many epochs the training takes.
+        num_samples: How many importance samples log p(x) is estimated from.
+        seeds: The seeds of the split, a fifth of which is for testing, and of the training.
 
     Returns:
         For each seed the mean log-probability of a test row under "independent columns" and under the "VAE", in nats,

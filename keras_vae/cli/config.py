@@ -282,10 +282,10 @@ class Config:
                 "This gradient goes through draws of z, which are discrete: score_function does not. "
                 f"Received: posterior={self.model.posterior}, gradient={self.gradient}"
             )
-        of_two_layers = ("score_function", "nvil", "vimco")
-        if self.model.posterior == "two-layer-bernoulli" and self.gradient not in of_two_layers:
+        if self.model.posterior == "two-layer-bernoulli" and ESTIMATORS[self.gradient].needs_one_layer:
             raise ValueError(
-                f"Two layers take one of the gradients {', '.join(of_two_layers)}. Received: gradient={self.gradient}"
+                "This gradient needs a z of one stochastic layer: score_function does not. "
+                f"Received: posterior={self.model.posterior}, gradient={self.gradient}"
             )
         if self.is_discrete and self.model.prior not in (None, "vamp-prior"):
             raise ValueError(

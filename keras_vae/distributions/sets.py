@@ -85,7 +85,7 @@ class Support:
         return ~tf.reduce_any(~tf.reduce_all(self.entries(x), axis=0))
 
     def filled(self, x: tf.Tensor) -> tf.Tensor:
-        """Return floats x with a number of the set in the place of each NaN, whatever is nearest to 0."""
+        """Return floats x with a number of the set in the place of each NaN: 0, or what is near it in the set."""
         if self.total is not None:
             raise ValueError(
                 f"Entries can be missing where each has a probability of its own, and {self.description} have one as a "

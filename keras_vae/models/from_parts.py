@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, TypeVar
 
 from keras_vae import likelihoods, networks
 from keras_vae.likelihoods import Likelihood
@@ -20,13 +20,15 @@ from keras_vae.priors import Prior
 
 __all__ = ["FromParts"]
 
+Model = TypeVar("Model")
+
 
 class FromParts:
     """The constructors of `keras_vae.VAE` that put encoder, decoder and prior together from parts."""
 
     @classmethod
     def for_images(
-        cls: Any,
+        cls: type[Model],
         event_shape: Sequence[int],
         latent_dim: int,
         likelihood: str | Likelihood = "bernoulli",
@@ -38,7 +40,7 @@ class FromParts:
         num_levels: int | None = None,
         missing: bool = False,
         **kwargs: Any,
-    ) -> Any:
+    ) -> Model:
         """Return a VAE of images, made of parts that are given by name or as objects.
 
         Args:
@@ -94,11 +96,12 @@ class FromParts:
             hidden=hidden,
             num_seen=prior.num_seen,
         )
-        return cls(encoder, decoder, prior, **kwargs)
+        make: Any = cls
+        return make(encoder, decoder, prior, **kwargs)
 
     @classmethod
     def for_vectors(
-        cls: Any,
+        cls: type[Model],
         event_shape: Sequence[int],
         latent_dim: int,
         likelihood: str | Likelihood = "gaussian",
@@ -109,7 +112,7 @@ class FromParts:
         hidden: Sequence[int] | None = None,
         missing: bool = False,
         **kwargs: Any,
-    ) -> Any:
+    ) -> Model:
         """Return a VAE of vectors or tables, made of parts that are given by name or as objects.
 
         The encoder sees x as it is: standardise columns of different units before, and keep the units in mind when
@@ -139,4 +142,5 @@ class FromParts:
         encoder = make_encoder(event_shape, latent_dim, network=body, posterior=posterior, missing=missing)
         latent_shape, prior = latent_shape_and_prior(posterior, prior, latent_dim)
         decoder = make_decoder(event_shape, latent_shape, likelihood, body, prior.num_seen)
-        return cls(encoder, decoder, prior, **kwargs)
+        make: Any = cls
+        return make(encoder, decoder, prior, **kwargs)

@@ -24,6 +24,7 @@ class Enumeration(Estimator):
     """
 
     name = "enumeration"
+    needs_one_layer = True
 
     def sample(self, posterior: Any, num_samples: int, noise: Noise) -> tf.Tensor:
         """Return all states, [M, B, *latent]."""

@@ -39,10 +39,12 @@ class Estimator:
     Attributes:
         name: Str, by which `gradient` asks for it.
         least_draws: Int, the fewest draws that it needs of an objective of one bound for each draw.
+        needs_one_layer: Bool, whether z must be of independent variables, and not of two stochastic layers.
     """
 
     name: ClassVar[str] = "none"
     least_draws: ClassVar[int] = 1
+    needs_one_layer: ClassVar[bool] = False
 
     def of(self, batch: Batch, step: Any, training: bool) -> Estimator:
         """Return the estimator of one batch at one training step: a copy, which may keep what it sees.

@@ -29,6 +29,8 @@ class _Relaxation(Estimator):
             0 the bias falls and the variance grows.
     """
 
+    needs_one_layer = True
+
     def __init__(self, temperature: float | keras.optimizers.schedules.LearningRateSchedule = 0.5):
         if not callable(temperature):
             check_numbers(temperature=temperature)

@@ -91,6 +91,7 @@ class DisARM(ScoreFunction):
     """
 
     name = "disarm"
+    needs_one_layer = True
 
     def sample(self, posterior: Any, num_samples: int, noise: Noise) -> tf.Tensor:
         """Return z.

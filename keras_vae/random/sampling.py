@@ -108,7 +108,7 @@ def _(distribution: Any, noise: _NoiseOfDraws) -> tf.Tensor:
 def _(distribution: Any, noise: _NoiseOfDraws) -> tf.Tensor:
     blocks = blocks_of_columns(distribution)
     if blocks is None:  # of a joint distribution, whose parts depend on each other
-        return distribution.sample(noise.num_samples, seed=noise.noise.of(Stream.ROWS, noise.noise.first_row).seed)
+        return _draw.dispatch(object)(distribution, noise)
     draws = [_draw(block, noise.of(Stream.PARTS, i)) for i, block in enumerate(blocks)]
     return tf.concat([tf.cast(part, distribution.dtype) for part in draws], axis=-1)
 

@@ -90,6 +90,7 @@ def test_importance_sampling_has_log_p_of_x_and_the_elbo_is_below_it(trained, im
 @pytest.mark.parametrize("objective", [ELBO(gradient="nvil"), IWAE(3, gradient="vimco")], ids=["nvil", "vimco"])
 def test_other_gradients_train_it_too(objective, images):
     vae = vae_of(objective)
+    assert not vae.objective.estimator.needs_one_layer
     before = vae.evaluate(images, verbose=0, return_dict=True)["elbo"]
     vae.fit(images, batch_size=50, epochs=5, verbose=0)
     assert vae.evaluate(images, verbose=0, return_dict=True)["elbo"] > before + 1
@@ -119,6 +120,7 @@ def test_a_gradient_through_the_draws_is_refused_also_where_the_first_layer_woul
 def test_what_needs_one_layer_is_refused(images):
     for gradient, samples in (("disarm", 2), ("gumbel_softmax", 1), ("enumeration", 1)):
         vae = vae_of(ELBO(num_samples=samples, gradient=gradient))
+        assert vae.objective.estimator.needs_one_layer
         with pytest.raises(ValueError, match=r"independent Bernoulli entries.*Received: Stacked"):
             vae.fit(images, verbose=0)
 
