@@ -26,12 +26,14 @@ from keras_vae import (
     saving,
     training,
 )
-from keras_vae.models import VAE, fit_prior
+from keras_vae.models import VAE, ConditionalVAE, SemiSupervisedVAE, fit_prior
 
 __version__ = "0.1.0"
 
 __all__ = [
     "VAE",
+    "ConditionalVAE",
+    "SemiSupervisedVAE",
     "corruptions",
     "data",
     "evaluation",

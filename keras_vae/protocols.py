@@ -130,6 +130,11 @@ class LatentDraws:
         return self.estimator.log_prob(self.posterior, self.z)
 
     @_computed_once
+    def log_weights(self) -> tf.Tensor:
+        """The log importance weights log p(x|z) + log p(z) - log q(z|x), [S, B], whose mean exp is p(x) in the mean."""
+        return self.log_likelihood + self.log_prior - self.log_posterior
+
+    @_computed_once
     def kl(self) -> dict[str, tf.Tensor]:
         """KL(q, p) of each latent by its name: [B], or [B, *latent] where its entries are independent under both.
 
@@ -164,6 +169,9 @@ class LatentVariableModel(Protocol):
         latent_dim: Number of entries of one z.
         support: The values of x that the likelihood scores.
         takes_missing: Whether entries of x may be missing, which are NaN.
+        takes_y: Whether the distributions are conditioned on y, which comes with x.
+        enumerates_y: Whether labels may be missing, over which `draw` sums then.
+        given_specs: Name, shape and dtype of what they are conditioned on.
         is_normalized: Whether the likelihood's `log_prob` is a log-probability.
         dequantized_levels: See `keras_vae.objectives.bits_per_dim`.
         metric_units: The metrics of training by name, with their units.
@@ -179,6 +187,9 @@ class LatentVariableModel(Protocol):
     latent_dim: int
     support: Support
     takes_missing: bool
+    takes_y: bool
+    enumerates_y: bool
+    given_specs: list[tf.TensorSpec]
     is_normalized: bool
     dequantized_levels: int
     metric_units: dict[str, str]
@@ -186,16 +197,31 @@ class LatentVariableModel(Protocol):
     variable_dtype: Any
     variables: Any
 
-    def encode(self, x: Any, training: bool = False) -> Any:
+    def given(self, batch: Batch) -> dict[str, Any]:
+        """Return the arguments, beside x and z, that the distributions of these examples are conditioned on."""
+
+    def given_zeros(self) -> dict[str, tf.Tensor]:
+        """Return `given` of one example of zeros."""
+
+    def own_signatures(self) -> dict[str, Any]:
+        """Return functions of x that are exported beside those that every model has, by name."""
+
+    def check_given(self, **given: Any) -> dict[str, tf.Tensor]:
+        """Return `given` as tensors, or raise if it cannot be given."""
+
+    def checked(self, batch: Batch) -> Batch:
+        """Return what `draw` needs of a batch, as tensors, or raise if the model cannot score it."""
+
+    def encode(self, x: Any, *, training: bool = False, **given: Any) -> Any:
         """Return q(z|x)."""
 
-    def prior_distribution(self) -> Any:
+    def prior_distribution(self, **given: Any) -> Any:
         """Return p(z)."""
 
-    def decode(self, z: Any, training: bool = False) -> Any:
+    def decode(self, z: Any, *, training: bool = False, **given: Any) -> Any:
         """Return p(x|z)."""
 
-    def log_likelihood(self, x: Any, z: Any, training: bool = False) -> tf.Tensor:
+    def log_likelihood(self, x: Any, z: Any, **given: Any) -> tf.Tensor:
         """Return log p(x|z), [S, B], of x [B, *event] at draws z [S, B, *latent]."""
 
     def draw(
@@ -212,7 +238,7 @@ class LatentVariableModel(Protocol):
     def sample(self, num_samples: Any, seed: Any = None, mean: bool = False) -> tf.Tensor:
         """Return x [num_samples, *event] drawn from prior and likelihood."""
 
-    def elbo(self, x: Any, num_samples: int = 1, seed: Any = None) -> tf.Tensor:
+    def elbo(self, x: Any, *, num_samples: int = 1, seed: Any = None) -> tf.Tensor:
         """Return the ELBO of each example, [B]."""
 
     def check(self, x: Any) -> tf.Tensor:

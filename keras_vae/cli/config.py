@@ -119,6 +119,10 @@ class ModelConfig:
     posterior: Annotated[PosteriorName, tyro.conf.arg(help=f"q(z|x): {_summaries(POSTERIORS)}")] = "diagonal"
     num_categories: int = 10
     """of each variable of a categorical z"""
+    condition: Annotated[
+        Literal["label"] | None,
+        _flag(Literal["label"], "none", "what encoder and decoder get beside x and z: the label of each image"),
+    ] = None
     prior: Annotated[
         PriorName | None,
         _flag(PriorName, "standard-normal, or learned probabilities of a discrete z", f"p(z): {_summaries(PRIORS)}"),
@@ -297,6 +301,12 @@ class Config:
             raise ValueError(
                 "`free_bits` requires gradient=pathwise, posterior=diagonal and prior=standard-normal. "
                 "Received: gradient={}, posterior={}, prior={}".format(*of_free_bits)
+            )
+        if self.model.condition and self.model.prior == "vamp-prior":
+            raise ValueError(
+                "The components of this prior are posteriors of images, and a conditional model has none without "
+                "labels: take another prior. "
+                f"Received: condition={self.model.condition}, prior={self.model.prior}"
             )
         if self.model.batch_norm and self.model.network != "mlp":
             raise ValueError(f"`batch_norm` requires network=mlp. Received: network={self.model.network}")

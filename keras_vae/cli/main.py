@@ -42,12 +42,12 @@ def evaluate_run(
     _, data, vae = load_run(run)
     summary = summarize(vae, data, num_samples, num_annealed=annealed, baselines=baselines, seed=seed)
     say(format_summary(summary))  # before anything is written, as the folder may be read-only
-    parts = summary["decomposition"]
     try:
         write_json(run / "evaluation.json", summary)
-        figure = latent_usage(parts["kl_per_dimension"], parts["variance_of_means"])
-        (run / "figures").mkdir(exist_ok=True)
-        figure.savefig(run / "figures" / "latent_usage.png", dpi=120)
+        if parts := summary.get("decomposition"):
+            figure = latent_usage(parts["kl_per_dimension"], parts["variance_of_means"])
+            (run / "figures").mkdir(exist_ok=True)
+            figure.savefig(run / "figures" / "latent_usage.png", dpi=120)
     except OSError as error:
         say(f"These numbers could not be saved in {run}: {one_line(error)}", error=True)
         return 1

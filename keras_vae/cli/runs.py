@@ -12,6 +12,8 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import keras
+import numpy as np
+import tensorflow as tf
 
 from keras_vae import likelihoods, networks, posteriors, priors
 from keras_vae.cli.config import Config, ModelConfig, TrainingConfig
@@ -33,6 +35,7 @@ __all__ = [
     "load_data",
     "load_run",
     "network",
+    "num_classes",
     "objective",
     "posterior",
     "prior",
@@ -52,7 +55,7 @@ class Run(NamedTuple):
 def load_data(config: Config) -> ImageData:
     """Return the data set, its pixels treated as asked or as suits the likelihood."""
     options = config.data
-    return load(
+    data = load(
         options.dataset,
         pixels_name=options.pixels or LIKELIHOODS[config.model.likelihood].pixels,
         data_dir=options.data_dir,
@@ -61,6 +64,28 @@ def load_data(config: Config) -> ImageData:
         validation_fraction=options.validation_fraction,
         num_levels=options.num_levels,
     )
+    return data if config.model.condition is None else _with_labels(data)
+
+
+def _with_labels(data: ImageData) -> ImageData:
+    """Return the data set with the labels as y of each split."""
+
+    def with_labels(split: Split) -> Split:
+        if split.labels is None or not split.in_memory or np.min(split.labels) < 0:
+            raise ValueError(
+                "condition=label requires a set in memory with a label, 0 or more, for each image. "
+                f"Received: {data.name!r}"
+            )
+        return dataclasses.replace(split, y=tf.constant(split.labels))
+
+    validation = data.validation and with_labels(data.validation)
+    return dataclasses.replace(data, train=with_labels(data.train), validation=validation, test=with_labels(data.test))
+
+
+def num_classes(data: ImageData) -> int:
+    """Return how many classes the labels of the images have, which count from 0."""
+    splits = (data.train, data.validation, data.test)
+    return 1 + max(int(np.max(split.labels)) for split in splits if split is not None and split.labels is not None)
 
 
 def likelihood(options: ModelConfig, num_levels: int | None) -> Likelihood:

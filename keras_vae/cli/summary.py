@@ -53,40 +53,25 @@ def summarize(
     test = data.test
     estimates = {name: value._asdict() for name, value in evaluate(vae, test, num_samples=10, seed=seed).items()}
     importance = log_marginal(vae, test, num_samples, seed) if vae.is_normalized else None
-    report = diagnose(vae, test, seed=seed)
-    parts, fit = report.parts, report.prior_fit
     summary: dict[str, Any] = {
         "test_images": test.num_examples,
         "seed": seed,
+        "log_marginal_of": "x|y" if vae.takes_y else "x",
         **estimates,
-        "decomposition": {
-            "reconstruction_loss": parts.reconstruction_loss._asdict(),
-            "mutual_information_lower": parts.mutual_information_lower._asdict(),
-            "mutual_information_upper": parts.mutual_information_upper._asdict(),
-            "mutual_information_at_most": math.log(test.num_examples),
-            "marginal_kl_lower": parts.marginal_kl_lower._asdict(),
-            "marginal_kl_upper": parts.marginal_kl_upper._asdict(),
-            "active_units": parts.active_units,
-            "latent_dim": len(parts.variance_of_means),
-            "variance_of_means": parts.variance_of_means.tolist(),
-            "kl_per_dimension": parts.kl_per_dimension.tolist(),
-        },
-        "prior_fit": fit and {"verdict": fit.verdict, "classifier": fit.classifier._asdict(), "mmd": fit.mmd._asdict()},
-        "diagnosis": [*doubts(vae, data), *(finding.sentence for finding in report.findings)],
+        "diagnosis": doubts(vae, data),
         "left_out": [],
     }
-    if has_discrete_values(vae.prior_distribution()):
-        use = code_use(vae, test)
-        summary["codes"] = {
-            "num_codes": use.num_codes,
-            "perplexity": use.perplexity.tolist(),
-            "mutual_information": use.mutual_information.tolist(),
-        }
+    if vae.takes_y:
+        summary["left_out"].append("The diagnosis of the latent space: it is not defined for a conditional model.")
+    else:
+        _add_latent_space(summary, vae, test, seed)
     if importance is None:
         summary["left_out"].append("log p(x): a cross-entropy of grey targets is not a likelihood.")
     else:
         summary["log_marginal"] = {"num_samples": num_samples, **_describe(importance, vae)}
-    if num_annealed and importance is not None:
+    if num_annealed and vae.takes_y:
+        summary["left_out"].append("Annealed importance sampling: it does not take a condition.")
+    elif num_annealed and importance is not None:
         first = test.head(min(num_annealed, test.num_examples), seed)
         annealed = annealed_log_marginal(vae, first, seed=seed)
         same = LogMarginal(*(values[: len(first)] for values in importance))
@@ -107,8 +92,41 @@ def summarize(
     return summary
 
 
+def _add_latent_space(summary: dict[str, Any], vae: LatentVariableModel, test: Split, seed: int) -> None:
+    """Add what the latent space looks like: `decomposition`, `prior_fit`, `codes` and sentences of the diagnosis."""
+    report = diagnose(vae, test, seed=seed)
+    parts, fit = report.parts, report.prior_fit
+    summary["decomposition"] = {
+        "reconstruction_loss": parts.reconstruction_loss._asdict(),
+        "mutual_information_lower": parts.mutual_information_lower._asdict(),
+        "mutual_information_upper": parts.mutual_information_upper._asdict(),
+        "mutual_information_at_most": math.log(test.num_examples),
+        "marginal_kl_lower": parts.marginal_kl_lower._asdict(),
+        "marginal_kl_upper": parts.marginal_kl_upper._asdict(),
+        "active_units": parts.active_units,
+        "latent_dim": len(parts.variance_of_means),
+        "variance_of_means": parts.variance_of_means.tolist(),
+        "kl_per_dimension": parts.kl_per_dimension.tolist(),
+    }
+    summary["prior_fit"] = fit and {
+        "verdict": fit.verdict,
+        "classifier": fit.classifier._asdict(),
+        "mmd": fit.mmd._asdict(),
+    }
+    summary["diagnosis"] += [finding.sentence for finding in report.findings]
+    if has_discrete_values(vae.prior_distribution()):
+        use = code_use(vae, test)
+        summary["codes"] = {
+            "num_codes": use.num_codes,
+            "perplexity": use.perplexity.tolist(),
+            "mutual_information": use.mutual_information.tolist(),
+        }
+
+
 def _obstacle_to_baselines(vae: LatentVariableModel, data: ImageData) -> str | None:
     """Return why the baselines cannot be computed, or None."""
+    if vae.takes_y:
+        return "they do not take a condition."
     if not vae.is_normalized or not data.pixels.num_values:
         return "they are densities of integer levels, which these pixels are not."
     if not vae.support.integer:
@@ -145,7 +163,7 @@ def format_summary(summary: dict[str, Any]) -> str:
     def line(name: str, value: dict[str, Any]) -> str:
         return f"  {name:34s}{value['mean']:12.4f}{plus_minus(value['standard_error'])}"
 
-    parts = summary["decomposition"]
+    parts = summary.get("decomposition", summary)
     lines = [
         f"On {summary['test_images']:,} test images, in nats per image (+- standard error of the mean over images):"
     ]
@@ -154,7 +172,7 @@ def format_summary(summary: dict[str, Any]) -> str:
         sizes = log_px["effective_sample_size"]
         lines += [
             line("elbo", summary["elbo"]),
-            line("log p(x), importance sampling", log_px),
+            line(f"log p({summary['log_marginal_of']}), importance sampling", log_px),
             f"  {'':34s}{log_px['num_samples']:,} samples; effective: median {sizes['median']:.0f}, "
             f"smallest {sizes['smallest']:.1f}",
             f"  {'bits per dim':34s}{log_px['bits_per_dim']:12.4f}",
@@ -163,14 +181,15 @@ def format_summary(summary: dict[str, Any]) -> str:
     else:
         lines += [
             line("cross-entropy + kl", summary["cross_entropy_plus_kl"]),
-            line("cross-entropy", parts["reconstruction_loss"]),
+            line("cross-entropy", parts["reconstruction_loss" if "decomposition" in summary else "cross_entropy"]),
         ]
-    lines += [
-        line("mutual information I(x; z) >=", parts["mutual_information_lower"]),
-        line("KL(aggregate posterior, prior) >=", parts["marginal_kl_lower"]),
-        line("KL(aggregate posterior, prior) <=", parts["marginal_kl_upper"]),
-        f"  {'active units':34s}{parts['active_units']:7d} of {parts['latent_dim']}",
-    ]
+    if "decomposition" in summary:
+        lines += [
+            line("mutual information I(x; z) >=", parts["mutual_information_lower"]),
+            line("KL(aggregate posterior, prior) >=", parts["marginal_kl_lower"]),
+            line("KL(aggregate posterior, prior) <=", parts["marginal_kl_upper"]),
+            f"  {'active units':34s}{parts['active_units']:7d} of {parts['latent_dim']}",
+        ]
     if "codes" in summary:
         codes, variables = summary["codes"], len(summary["codes"]["perplexity"])
         lines += [

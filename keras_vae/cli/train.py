@@ -24,11 +24,13 @@ from keras_vae.cli.runs import (
     likelihood,
     load_data,
     network,
+    num_classes,
     objective,
     posterior,
     prior,
 )
 from keras_vae.cli.terminal import one_line, plus_minus, run_command, say
+from keras_vae.protocols import as_batch
 from keras_vae.saving.atomic import replaced, write_json
 
 __all__ = ["fit", "main", "make_vae", "num_epochs", "run", "steps_per_epoch", "test_scores"]
@@ -40,7 +42,8 @@ _IMAGES_OF_MEAN = 10_000
 def make_vae(config: Config, data: kv.data.ImageData, epochs: int) -> kv.VAE:
     """Return the compiled model, after a check that its likelihood can score the data."""
     options, steps = config.model, steps_per_epoch(config, data)
-    vae = kv.VAE.for_images(
+    conditional: dict[str, Any] = {"num_classes": num_classes(data)} if options.condition else {}
+    vae = (kv.ConditionalVAE if conditional else kv.VAE).for_images(
         data.event_shape,
         options.latent_dim,
         likelihood=likelihood(options, data.pixels.num_values),
@@ -51,6 +54,7 @@ def make_vae(config: Config, data: kv.data.ImageData, epochs: int) -> kv.VAE:
         dequantized_levels=data.pixels.num_levels if isinstance(data.pixels, kv.data.Dequantize) else 1,
         objective=objective(config, steps),
         seed=config.training.seed,
+        **conditional,
     )
     vae.check(data.train.head(config.training.batch_size))
     if options.output_bias == "data_mean":
@@ -69,7 +73,7 @@ def make_vae(config: Config, data: kv.data.ImageData, epochs: int) -> kv.VAE:
 
 def _some_images(config: Config, data: kv.data.ImageData, num_images: int) -> tf.Tensor:
     """Return training images drawn at random: a file may be sorted."""
-    return next(iter(data.train.training_batches(num_images, config.training.seed).epoch(0)))
+    return as_batch(next(iter(data.train.training_batches(num_images, config.training.seed).epoch(0)))).x
 
 
 def steps_per_epoch(config: Config, data: kv.data.ImageData) -> int:
@@ -118,7 +122,8 @@ def fit(config: Config, vae: kv.VAE, data: kv.data.ImageData, epochs: int, log_d
 
 def test_scores(config: Config, vae: kv.VAE, test: kv.data.Split) -> dict[str, Any]:
     """Return log p(x), the ELBO and its parts on the test images; `python -m keras_vae evaluate` tells more."""
-    exact_kl = kv.objectives.has_closed_form_kl(vae.encode(test.head(1)), vae.prior_distribution())
+    given = vae.given_zeros()
+    exact_kl = kv.objectives.has_closed_form_kl(vae.encode(test.head(1), **given), vae.prior_distribution(**given))
     estimates = kv.evaluation.evaluate(vae, test, num_samples=10, seed=config.training.seed)
     if vae.is_normalized:
         importance = kv.evaluation.log_marginal(vae, test, num_samples=100, seed=config.training.seed)

@@ -12,7 +12,7 @@ import tensorflow as tf
 from keras_vae import random
 from keras_vae.arguments import as_count
 from keras_vae.data.images import as_batches
-from keras_vae.evaluation.examples import checked_examples
+from keras_vae.evaluation.examples import checked_batches
 from keras_vae.objectives import ELBO, bits_per_dim
 from keras_vae.protocols import Batch, LatentVariableModel
 from keras_vae.random import Noise, Stream
@@ -49,7 +49,8 @@ def evaluate(
 
     Args:
         vae: built model.
-        data: array, tensor, `keras_vae.data.Split` or unbatched `tf.data.Dataset`.
+        data: array, tensor, `keras_vae.data.Split` or unbatched `tf.data.Dataset`; the tuple (x, y) of a conditional
+            model.
         num_samples: posterior draws per example.
         batch_size: examples at a time.
         seed: of the pixels' draws and of the posterior's noise.
@@ -123,20 +124,20 @@ def _per_example(
     batches = as_batches(data, batch_size, seed, training=False)
     terms_of = vae.compiled_function(("evaluate", num_samples), lambda: _terms_of(vae, num_samples))
     log_likelihoods, kls = [], []
-    for first_row, x in checked_examples(vae, batches, "ELBO"):
-        log_likelihood, kl = terms_of(x, seed, first_row)
+    for first_row, batch in checked_batches(vae, batches, "ELBO"):
+        log_likelihood, kl = terms_of(batch, seed, first_row)
         log_likelihoods.append(log_likelihood.numpy())
         kls.append(kl.numpy())
     return np.concatenate(log_likelihoods).astype(np.float64), np.concatenate(kls).astype(np.float64)
 
 
 def _terms_of(vae: LatentVariableModel, num_samples: int) -> Callable:
-    """Return a compiled function of x, seed and first row: the log-likelihood and the KL of each example, [B]."""
+    """Return a compiled function of a batch, seed and first row: log-likelihood and KL of each example, [B]."""
     objective = ELBO(num_samples=num_samples)
 
     @tf.function(autograph=False, reduce_retracing=True)
-    def terms_of(x: tf.Tensor, seed: tf.Tensor, first_row: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
-        draws = vae.draw(Batch(x), num_samples, Noise(seed, first_row).of(Stream.EVALUATION))
+    def terms_of(batch: Batch, seed: tf.Tensor, first_row: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+        draws = vae.draw(batch, num_samples, Noise(seed, first_row).of(Stream.EVALUATION))
         terms = objective.terms(draws)
         return terms.log_likelihood, terms.kl
 

@@ -8,15 +8,21 @@ import tensorflow as tf
 
 from keras_vae.data import Batches
 from keras_vae.evaluation.progress import progress
-from keras_vae.protocols import LatentVariableModel, as_batch
+from keras_vae.protocols import Batch, LatentVariableModel, as_batch
 
-__all__ = ["checked_examples", "padded"]
+__all__ = ["checked_batches", "checked_examples", "padded"]
 
 
 def checked_examples(
     vae: LatentVariableModel, batches: Batches, description: str
 ) -> Iterator[tuple[tf.Tensor, tf.Tensor]]:
-    """Yield the number of the first row and x of each batch, under a bar with this description.
+    """Yield the number of the first row and x of each batch: see `checked_batches`."""
+    for first_row, batch in checked_batches(vae, batches, description):
+        yield first_row, batch.x
+
+
+def checked_batches(vae: LatentVariableModel, batches: Batches, description: str) -> Iterator[tuple[tf.Tensor, Batch]]:
+    """Yield the number of the first row and what `vae.draw` needs of each batch, under a bar with this description.
 
     Arrays are checked as a whole before the first batch: the error then comes before any work is done, and names the
     row of the array. What is streamed or encoded is checked batch by batch.
@@ -30,16 +36,15 @@ def checked_examples(
             "tf.data.experimental.assert_cardinality with their number. "
             f"Received: element_spec={batches.split.images.element_spec}"
         )
-    is_array = batches.in_memory and batches.split.pixels is None
-    if is_array:
-        vae.check(batches.head().x)
+    if batches.in_memory and batches.split.pixels is None:
+        vae.checked(batches.head())
     for step, batch in enumerate(progress(batches.epoch(0), batches.steps_per_epoch, description)):
-        first_row, x = step * batches.batch_size, as_batch(batch).x
+        first_row = step * batches.batch_size
         try:
-            x = x if is_array else vae.check(x)
+            checked = vae.checked(as_batch(batch))
         except ValueError as error:
             raise ValueError(f"In the batch that begins with row {first_row} of the data: {error}") from None
-        yield tf.constant(first_row), x
+        yield tf.constant(first_row), checked
 
 
 def padded(x: tf.Tensor, batches: Batches) -> tf.Tensor:

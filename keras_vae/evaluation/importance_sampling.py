@@ -16,8 +16,8 @@ from tensorflow_probability import distributions as tfd
 from keras_vae import random
 from keras_vae.arguments import as_count
 from keras_vae.data.images import as_batches
-from keras_vae.evaluation.examples import checked_examples, padded
-from keras_vae.protocols import Batch, LatentVariableModel
+from keras_vae.evaluation.examples import checked_batches, padded
+from keras_vae.protocols import Batch, LatentVariableModel, as_batch
 from keras_vae.random import Noise, Stream
 
 __all__ = [
@@ -58,21 +58,21 @@ class LogMarginal(NamedTuple):
 
 
 def log_importance_weights(
-    vae: LatentVariableModel, x: tf.Tensor, num_samples: int, seed: Any, first_row: Any = 0, proposal: str = "posterior"
+    vae: LatentVariableModel, x: Any, num_samples: int, seed: Any, first_row: Any = 0, proposal: str = "posterior"
 ) -> tf.Tensor:
     """Return log w = log p(x|z) + log p(z) - log r(z), [S, B], in nats, at `num_samples` draws of the proposal r.
 
-    The mean of w over the draws is an unbiased estimate of p(x). Arguments as in `log_marginal`.
+    The mean of w over the draws is an unbiased estimate of p(x). Arguments as in `log_marginal`; x is an array, or a
+    `Batch` that has what a conditional model needs beside x.
     """
     num_samples = as_count(num_samples=num_samples)
-    _check_proposal(proposal)
-    noise = random.as_noise(seed, first_row)
+    _check_proposal(vae, proposal)
+    noise, batch = random.as_noise(seed, first_row), as_batch(x)
     if proposal == "prior":  # of which every example gets draws of its own
-        rows = tf.shape(x)[:1]
-        p_z = tf.nest.map_structure(lambda part: tfd.BatchBroadcast(part, rows), vae.prior_distribution())
-        return vae.log_likelihood(x, random.sample(p_z, num_samples, noise.of(Stream.PRIOR)))
-    draws = vae.draw(Batch(x), num_samples, noise)
-    return draws.log_likelihood + draws.log_prior - draws.log_posterior
+        rows, given = tf.shape(batch.x)[:1], vae.given(batch)
+        p_z = tf.nest.map_structure(lambda part: tfd.BatchBroadcast(part, rows), vae.prior_distribution(**given))
+        return vae.log_likelihood(batch.x, random.sample(p_z, num_samples, noise.of(Stream.PRIOR)), **given)
+    return vae.draw(batch, num_samples, noise).log_weights
 
 
 def log_marginal(
@@ -84,7 +84,8 @@ def log_marginal(
 
     Args:
         vae: built model.
-        data: array, tensor, `keras_vae.data.Split` or unbatched `tf.data.Dataset`.
+        data: array, tensor, `keras_vae.data.Split` or unbatched `tf.data.Dataset`; the tuple (x, y) of a conditional
+            model, for log p(x|y).
         num_samples: S, any number.
         seed: of the pixels' draws and of the proposal's noise.
         proposal: r, the "posterior" q(z|x) or the "prior" p(z); the latter is naive Monte Carlo, whose error
@@ -110,7 +111,7 @@ def log_marginal(
         Effective sample size: Kong (1992), "A note on importance sampling using standardized weights".
     """
     num_samples = as_count(num_samples=num_samples)
-    _check_proposal(proposal)
+    _check_proposal(vae, proposal)
     check_normalized(vae)
     samples = min(num_samples, _SAMPLES_AT_ONCE)
     on_gpu = bool(tf.config.list_physical_devices("GPU"))
@@ -120,13 +121,14 @@ def log_marginal(
     key = ("log_marginal", num_samples, proposal)
     log_sums = vae.compiled_function(key, lambda: _log_sums(vae, num_samples, samples, proposal))
 
-    def of_batch(example: tuple[tf.Tensor, tf.Tensor]) -> np.ndarray:
-        first_row, x = example
-        return log_sums(padded(x, batches), seed, first_row).numpy()[:, : len(x)]
+    def of_batch(example: tuple[tf.Tensor, Batch]) -> np.ndarray:
+        first_row, batch = example
+        whole = batch.map(lambda part: padded(part, batches))
+        return log_sums(whole, seed, first_row).numpy()[:, : len(batch.x)]
 
     # One thread a core: within a batch XLA uses several for the matrix products only. A GPU is kept busy by one.
     num_threads = 1 if on_gpu else _num_cores()
-    examples = checked_examples(vae, batches, "log p(x)")
+    examples = checked_batches(vae, batches, "log p(x)")
     sums: list[np.ndarray] = []
     with ThreadPoolExecutor(num_threads) as pool:
         while some := list(itertools.islice(examples, 8 * num_threads)):
@@ -144,9 +146,11 @@ def check_normalized(vae: LatentVariableModel) -> None:
         )
 
 
-def _check_proposal(proposal: str) -> None:
+def _check_proposal(vae: LatentVariableModel, proposal: str) -> None:
     if proposal not in ("posterior", "prior"):
         raise ValueError(f"`proposal` must be posterior or prior. Received: proposal={proposal!r}")
+    if proposal == "prior" and vae.enumerates_y:
+        raise ValueError("Where labels may be missing, the proposal must be the posterior. Received: proposal='prior'")
 
 
 def _num_cores() -> int:
@@ -155,16 +159,16 @@ def _num_cores() -> int:
 
 
 def _log_sums(vae: LatentVariableModel, num_samples: int, samples_at_once: int, proposal: str) -> Callable:
-    """Return a compiled function of x, seed and first row: log sum_s w_s and log sum_s w_s^2, [2, B]."""
+    """Return a compiled function of a batch, seed and first row: log sum_s w_s and log sum_s w_s^2, [2, B]."""
 
     @tf.function(autograph=False, jit_compile=vae.uses_xla())
-    def log_sums(x: tf.Tensor, seed: tf.Tensor, first_row: tf.Tensor) -> tf.Tensor:
+    def log_sums(batch: Batch, seed: tf.Tensor, first_row: tf.Tensor) -> tf.Tensor:
         noise = Noise(seed, first_row).of(Stream.PROPOSAL)
 
         def add(sums: tf.Tensor, chunk: Any, size: int) -> tf.Tensor:
-            return add_log_sums(sums, log_importance_weights(vae, x, size, noise.of(chunk), proposal=proposal))
+            return add_log_sums(sums, log_importance_weights(vae, batch, size, noise.of(chunk), proposal=proposal))
 
-        nothing = tf.fill([2, tf.shape(x)[0]], tf.constant(-math.inf, vae.variable_dtype))
+        nothing = tf.fill([2, tf.shape(batch.x)[0]], tf.constant(-math.inf, vae.variable_dtype))
         return in_chunks(add, nothing, num_samples, samples_at_once)
 
     return log_sums

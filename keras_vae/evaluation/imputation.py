@@ -84,7 +84,7 @@ def _imputed(vae: LatentVariableModel, num_samples: int, num_imputations: int | 
     def imputed(x: tf.Tensor, seed: tf.Tensor, first_row: tf.Tensor) -> tf.Tensor:
         noise = Noise(seed, first_row)
         draws = vae.draw(Batch(x), num_samples, noise.of(Stream.EVALUATION))
-        log_w = draws.log_likelihood + draws.log_prior - draws.log_posterior  # [S, B]
+        log_w = draws.log_weights  # [S, B]
         if num_imputations is None:
             p_x = vae.decode(draws.z)  # batch [S, B]
             weights = tf.nn.softmax(log_w, axis=0)

@@ -21,8 +21,8 @@ __all__ = [
     "check_no_class_weight",
     "check_unused_y",
     "check_weights",
-    "checked_x",
     "of_validation",
+    "seen_batches",
     "split_off",
 ]
 
@@ -132,30 +132,35 @@ def check_unused_y(y: Any, x: tf.Tensor) -> None:
     )
 
 
-def checked_x(model: Any, source: BatchedData) -> tf.data.Dataset:
-    """Return x of the batches of a stream, each checked before it is handed on; a bad one is in `source.errors`.
+def seen_batches(model: Any, source: BatchedData) -> tf.data.Dataset:
+    """Return what `predict_step` needs of the batches of a stream, each checked before it is handed on.
+
+    What is wrong with a bad one is in `source.errors`.
 
     Args:
-        model: The model whose `check_seen` says what it can reconstruct.
+        model: The model whose `seen` says what it can reconstruct.
         source: The batches, of which the first is checked at once.
 
     Raises:
         ValueError: if the model cannot reconstruct the first batch.
     """
-    model.check_seen(source.head().x)
+    parts = [part is not None for part in model.seen(source.head())]
 
-    def check(number: Any, x: Any) -> bool:
+    def check(number: Any, *arrays: Any) -> bool:
+        remaining = iter(arrays)
         try:
-            model.check_seen(x)
+            model.seen(Batch(*(next(remaining) if is_there else None for is_there in parts)))
         except ValueError as error:
             source.errors.append(ValueError(f"In batch {number}, counted from 0: {error}"))
             raise source.errors[-1] from None
         return True
 
     def checked(number: tf.Tensor, data: Any) -> tf.Tensor:
-        x = as_batch(data).x
-        with tf.control_dependencies([tf.numpy_function(check, [number, x], tf.bool)]):
-            return tf.identity(x)
+        batch = as_batch(data)
+        used = [part for part, is_there in zip(batch, parts, strict=True) if is_there]
+        with tf.control_dependencies([tf.numpy_function(check, [number, *used], tf.bool)]):
+            used = [tf.identity(part) for part in used]
+        return used[0] if len(used) == 1 else tuple(used)
 
     return source.epoch(0).enumerate().map(checked)
 

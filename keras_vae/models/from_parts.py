@@ -20,11 +20,23 @@ from keras_vae.priors import Prior
 
 __all__ = ["FromParts"]
 
-Model = TypeVar("Model")
+Model = TypeVar("Model", bound="FromParts")
 
 
 class FromParts:
     """The constructors of `keras_vae.VAE` that put encoder, decoder and prior together from parts."""
+
+    @classmethod
+    def _condition_shape(cls, arguments: dict[str, Any]) -> tuple[int, ...] | None:
+        """Return the shape of what the networks get beside x, by the arguments of the constructor; None for nothing."""
+        return None
+
+    @classmethod
+    def _other_parts(
+        cls, event_shape: Sequence[int], network: Network, scale: float, missing: bool, arguments: dict[str, Any]
+    ) -> tuple[Any, ...]:
+        """Return the parts that the constructor takes after encoder, decoder and prior."""
+        return ()
 
     @classmethod
     def for_images(
@@ -78,14 +90,17 @@ class FromParts:
                 f"likelihood=keras_vae.likelihoods.Gaussian(scale=0.1). Received: {', '.join(sorted(moved))}"
             )
         family = likelihoods.get(likelihood, num_levels)
+        levels = family.num_levels or 2 if num_levels is None else num_levels
+        condition_shape = cls._condition_shape(kwargs)
         encoder = image_encoder(
             event_shape,
             latent_dim,
             network=network,
             hidden=hidden,
-            num_levels=family.num_levels or 2 if num_levels is None else num_levels,
+            num_levels=levels,
             posterior=posterior,
             missing=missing,
+            condition_shape=condition_shape,
         )
         latent_shape, prior = latent_shape_and_prior(posterior, prior, latent_dim)
         decoder = image_decoder(
@@ -95,9 +110,11 @@ class FromParts:
             network=network,
             hidden=hidden,
             num_seen=prior.num_seen,
+            condition_shape=condition_shape,
         )
+        others = cls._other_parts(event_shape, networks.get(network, hidden), 1 / (levels - 1), missing, kwargs)
         make: Any = cls
-        return make(encoder, decoder, prior, **kwargs)
+        return make(encoder, decoder, prior, *others, **kwargs)
 
     @classmethod
     def for_vectors(
@@ -138,9 +155,17 @@ class FromParts:
         >>> vae.sample(3, seed=0).shape.as_list()
         [3, 30]
         """
-        body = networks.get(network, hidden)
-        encoder = make_encoder(event_shape, latent_dim, network=body, posterior=posterior, missing=missing)
+        body, condition_shape = networks.get(network, hidden), cls._condition_shape(kwargs)
+        encoder = make_encoder(
+            event_shape,
+            latent_dim,
+            network=body,
+            posterior=posterior,
+            missing=missing,
+            condition_shape=condition_shape,
+        )
         latent_shape, prior = latent_shape_and_prior(posterior, prior, latent_dim)
-        decoder = make_decoder(event_shape, latent_shape, likelihood, body, prior.num_seen)
+        decoder = make_decoder(event_shape, latent_shape, likelihood, body, prior.num_seen, condition_shape)
+        others = cls._other_parts(event_shape, body, 1.0, missing, kwargs)
         make: Any = cls
-        return make(encoder, decoder, prior, **kwargs)
+        return make(encoder, decoder, prior, *others, **kwargs)

@@ -22,8 +22,8 @@ from keras_vae.models.door import (
     check_no_class_weight,
     check_unused_y,
     check_weights,
-    checked_x,
     of_validation,
+    seen_batches,
     split_off,
 )
 from keras_vae.objectives import ELBO, LossTerms, Objective
@@ -56,6 +56,7 @@ class ObjectiveModel(keras.Model):
     event_shape: tuple[int, ...]
     is_normalized: bool
     steps_per_execution: int
+    takes_y = False
 
     def __init__(self, objective: Any, seed: int, dequantized_levels: int = 1, **kwargs: Any):
         super().__init__(**kwargs)
@@ -87,6 +88,10 @@ class ObjectiveModel(keras.Model):
         """Return `x` as a tensor, or raise if the model cannot reconstruct it: here, what `check` refuses."""
         return self.check(x)
 
+    def seen(self, batch: Batch) -> Batch:
+        """Return what `predict_step` needs of a batch, as tensors, or raise if the model cannot reconstruct it."""
+        return Batch(self.check_seen(batch.x))
+
     def can_score(self, x: tf.Tensor) -> tf.Tensor:
         """Return whether `check` would let the values of `x` pass, as a bool tensor []; also in a graph.
 
@@ -116,10 +121,13 @@ class ObjectiveModel(keras.Model):
         try:
             x = self.check(batch.x)
             check_weights(batch.sample_weight, x, is_all=not name)
-            if type(self).train_step is ObjectiveModel.train_step:
+            if type(self).train_step is ObjectiveModel.train_step and not self.takes_y:
                 check_unused_y(batch.y, x)
         except ValueError as error:
             raise ValueError(f"In {name}: {error}") if name else error from None
+
+    def check_before_training(self, batch: Batch) -> None:
+        """Raise if a model cannot learn from all examples in memory, `batch`; here each set that can be scored does."""
 
     def compile(
         self,
@@ -272,8 +280,12 @@ class ObjectiveModel(keras.Model):
         values["loss"] += penalty
         for metric in self.metrics:
             if metric.name in values:  # a subclass updates what it adds
-                metric.update_state(values[metric.name], batch.example_weight)
+                metric.update_state(values[metric.name], self._metric_weight(metric.name, batch))
         return {metric.name: metric.result() for metric in self.metrics}
+
+    def _metric_weight(self, name: str, batch: Batch) -> Any:
+        """Return the weights [B] with which a metric averages over a batch, or None."""
+        return batch.example_weight
 
     def fit(
         self,
@@ -405,14 +417,16 @@ class ObjectiveModel(keras.Model):
         x = as_arrays(x, None, None)
         errors: list[Exception] = []
         if isinstance(x, Batch):
-            x = self.check_seen(x.x)
-            if len(x) == 0:
-                return self.predict_on_batch(x)
-            x = x if steps is None else x[: steps * (batch_size or 32)]
+            seen, size = self.seen(x), batch_size or 32
+            if len(seen.x) == 0:
+                return self.predict_on_batch(seen.data)
+            seen = seen if steps is None else seen.map(lambda part: part[: steps * size])
+            x = seen.x if seen.y is None else tf.data.Dataset.from_tensor_slices((seen.x, seen.y)).batch(size)
         else:
             source = as_batched_data(x, self.seed, steps, shuffle=False, runs_on=False)
-            x, errors = checked_x(self, source), source.errors
+            x, errors = seen_batches(self, source), source.errors
             x = x if steps is None else x.take(steps)
+        batch_size = None if isinstance(x, tf.data.Dataset) else batch_size
         try:
             return super().predict(x, batch_size=batch_size, verbose=verbose, steps=steps, callbacks=callbacks)
         except tf.errors.OpError:
@@ -443,4 +457,4 @@ class ObjectiveModel(keras.Model):
 
     def predict_on_batch(self, x: Any) -> Any:
         """Return the reconstructions of one batch, after the check that `predict` makes."""
-        return super().predict_on_batch(self.check_seen(as_one_batch(x).x))
+        return super().predict_on_batch(self.seen(as_one_batch(x)).data)

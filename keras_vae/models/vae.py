@@ -95,7 +95,10 @@ class VAE(FromParts, ObjectiveModel):
         Criterion for Variational Auto-Encoding Framework".
     """
 
+    enumerates_y = False
     takes_missing = False  # until the model is built
+    _kind_of_prior: Any = Prior
+    _parts: tuple[str, ...] = ("encoder", "decoder", "prior", "objective", "corruption")
 
     def __init__(
         self,
@@ -113,7 +116,7 @@ class VAE(FromParts, ObjectiveModel):
         for name, part, kind in (
             ("encoder", encoder, keras.layers.Layer),
             ("decoder", decoder, keras.layers.Layer),
-            ("prior", prior, Prior),
+            ("prior", prior, self._kind_of_prior),
         ):
             if not isinstance(part, kind):
                 raise TypeError(f"`{name}` must be a {kind.__module__}.{kind.__name__}. Received: {name}={part!r}")
@@ -122,11 +125,7 @@ class VAE(FromParts, ObjectiveModel):
                 "`corruption` must be a keras_vae.corruptions.Corruption or a Keras layer. "
                 f"Received: corruption={corruption!r}"
             )
-        if (num_inputs := len(getattr(encoder, "inputs", None) or [0])) > 1:
-            raise ValueError(
-                "x is one tensor: let the encoder take one input, and join there what belongs to an example. "
-                f"Received: an encoder with {num_inputs} inputs"
-            )
+        self._check_inputs(encoder)
         self.encoder = encoder
         self.decoder = decoder
         self.prior = prior
@@ -134,6 +133,15 @@ class VAE(FromParts, ObjectiveModel):
         self.seed_generator = keras.random.SeedGenerator(self.seed)
         if type(self) is VAE and len(getattr(encoder, "inputs", None) or []) == 1:
             self.build(encoder.input_shape)  # a subclass may add weights first, and is built when it is used
+
+    def _check_inputs(self, encoder: keras.layers.Layer) -> None:
+        """Raise if the encoder takes something else than x."""
+        if (num_inputs := len(getattr(encoder, "inputs", None) or [0])) > 1:
+            raise ValueError(
+                "x is one tensor: let the encoder take one input, and join there what belongs to an example. Where the "
+                "second input is a condition y, make a keras_vae.ConditionalVAE. "
+                f"Received: an encoder with {num_inputs} inputs"
+            )
 
     def build(self, input_shape: Any) -> None:
         """Build the parts on zeros, check that they fit together, and find what the likelihood can score."""
@@ -150,9 +158,11 @@ class VAE(FromParts, ObjectiveModel):
         inputs = getattr(self.encoder, "inputs", None)
         self.dtype_of_x = tf.as_dtype(inputs[0].dtype if inputs else self.variable_dtype)
         self.event_shape = event_shape
-        q_z = self.encode(tf.zeros([1, *event_shape], self.dtype_of_x))
-        self.prior.lend(self)
-        p_z = self.prior_distribution()
+        given = self.given_zeros()
+        q_z = self.encode(tf.zeros([1, *event_shape], self.dtype_of_x), **given)
+        if isinstance(self.prior, Prior):
+            self.prior.lend(self)
+        p_z = self.prior_distribution(**given)
         self.latent_shape = latents.latent_shape(p_z)
         posteriors = tf.nest.flatten(q_z)
         self._has_parts = tf.nest.is_nested(p_z)
@@ -163,7 +173,7 @@ class VAE(FromParts, ObjectiveModel):
                 f"Received: batch_shape={[q.batch_shape for q in posteriors]}, event_shape={latents.latent_shape(q_z)}"
             )
         tf.nest.map_structure(_check_prior_of_discrete, q_z, p_z)
-        p_x = self.decode(tf.nest.map_structure(lambda p: tf.zeros([1, *p.event_shape], p.dtype), p_z))
+        p_x = self.decode(tf.nest.map_structure(lambda p: tf.zeros([1, *p.event_shape], p.dtype), p_z), **given)
         if p_x.batch_shape.rank != 1 or tuple(p_x.event_shape) != event_shape:
             raise ValueError(
                 f"The decoder's likelihood must have batch [B] and the shape of x, {event_shape}. "
@@ -223,16 +233,47 @@ class VAE(FromParts, ObjectiveModel):
                 self.encoder,
                 self.decoder,
                 prior,
-                self.objective,
-                self.seed,
-                self.dequantized_levels,
+                objective=self.objective,
+                seed=self.seed,
+                dequantized_levels=self.dequantized_levels,
                 dtype=self.dtype_policy,
                 **({} if self.corruption is None else {"corruption": self.corruption}),
+                **self._own_arguments(),
             )
             if self.built and not model.built:
                 model.build((None, *self.event_shape))
         model.step.assign(self.step)  # no noise comes twice if it is trained
         return model
+
+    def _own_arguments(self) -> dict[str, Any]:
+        """Return the arguments of the constructor that a subclass adds to those of `VAE`, for `with_prior`."""
+        return {}
+
+    # What a subclass conditions the distributions on, which is nothing here.
+
+    def given(self, batch: Batch) -> dict[str, Any]:
+        """Return what `encode`, `prior_distribution`, `decode` and `log_likelihood` take of a batch beside x."""
+        return {}
+
+    @property
+    def given_specs(self) -> list[tf.TensorSpec]:
+        return []
+
+    def given_zeros(self) -> dict[str, tf.Tensor]:
+        """Return `given` of one example of zeros."""
+        return {spec.name: tf.zeros([1, *spec.shape[1:]], spec.dtype) for spec in self.given_specs}
+
+    def own_signatures(self) -> dict[str, Any]:
+        """Return functions of x that are exported beside those that every model has, by name."""
+        return {}
+
+    def check_given(self) -> dict[str, tf.Tensor]:
+        """Return `given` as tensors, or raise if it cannot be given."""
+        return {}
+
+    def checked(self, batch: Batch) -> Batch:
+        """Return what `draw` needs of a batch, as tensors, or raise if the model cannot score it."""
+        return Batch(self.check(batch.x))
 
     # The three distributions, and what follows from them.
 
@@ -262,10 +303,13 @@ class VAE(FromParts, ObjectiveModel):
         flat = tf.nest.map_structure(lambda part: tf.reshape(part, [-1, *part.shape[leading:]]), z)
         return BatchReshape(as_distribution(self.decoder(flat, training=training)), first.shape[:leading])
 
-    def log_likelihood(self, x: Any, z: Any, training: bool = False, entry_weight: Any = None) -> tf.Tensor:
+    def log_likelihood(
+        self, x: Any, z: Any, training: bool = False, entry_weight: Any = None, **given: Any
+    ) -> tf.Tensor:
         """Return log p(x|z) in nats, [S, B], of x [B, *event] at each of S draws z [S, B, *latent].
 
-        With weights [B, *event] of the entries it is sum_e w_e log p(x_e|z): the likelihood must be independent over
+        `given` is what the likelihood is conditioned on beside z, [B, ...], see `given`. With weights [B, *event] of
+        the entries it is sum_e w_e log p(x_e|z): the likelihood must be independent over
         entries. Missing entries, NaN in a model that takes them, have the weight 0.
         """
         x = tf.convert_to_tensor(x)
@@ -275,16 +319,15 @@ class VAE(FromParts, ObjectiveModel):
             entry_weight = observed if entry_weight is None else observed * tf.cast(entry_weight, x.dtype)
             x = self.support.filled(x)
         first = tf.nest.flatten(z)[0]
-        p_x = self.decode(tf.nest.map_structure(lambda part: tf.reshape(part, [-1, *part.shape[2:]]), z), training)
 
-        def for_each_draw(part: tf.Tensor) -> tf.Tensor:
+        def for_each_draw(part: Any) -> tf.Tensor:
+            part = tf.convert_to_tensor(part)
             return tf.tile(part, [first.shape[0]] + [1] * (part.shape.rank - 1))
 
+        flat = tf.nest.map_structure(lambda part: tf.reshape(part, [-1, *part.shape[2:]]), z)
+        p_x = self.decode(flat, training=training, **{name: for_each_draw(part) for name, part in given.items()})
         x = for_each_draw(tf.cast(x, p_x.dtype))
-        if entry_weight is None:
-            log_prob = p_x.log_prob(x)
-        else:
-            log_prob = weighted_log_prob(p_x, x, for_each_draw(tf.convert_to_tensor(entry_weight)))
+        log_prob = p_x.log_prob(x) if entry_weight is None else weighted_log_prob(p_x, x, for_each_draw(entry_weight))
         return tf.reshape(log_prob, tf.shape(first)[:2])
 
     def draw(
@@ -298,7 +341,7 @@ class VAE(FromParts, ObjectiveModel):
         """Run the networks once, draw z from q(z|x), and score it.
 
         Args:
-            batch: The examples, of which x is used.
+            batch: The examples, as `checked` returns them; of `y` a conditional model makes use.
             num_samples: S, draws per example.
             noise: Of the draws.
             estimator: Says where gradients are stopped; None lets none through the draws.
@@ -306,24 +349,33 @@ class VAE(FromParts, ObjectiveModel):
         """
         estimator = estimator or Estimator()
         # The encoder runs on x last: Keras keeps the losses of its regularisers from the last call alone.
-        p_z = scored_with(self.prior_distribution(), noise.of(Stream.PRIOR), training)
+        given = self.given(batch)
+        p_z = scored_with(self.prior_distribution(**given), noise.of(Stream.PRIOR), training)
         seen = batch.x
         if training and self.corruption is not None:
             seen = corrupt(self.corruption, tf.cast(seen, self.variable_dtype), noise.of(Stream.CORRUPTION))
-        q_z = self.encode(seen, training=training)
+        q_z = self.encode(seen, training=training, **given)
         z = estimator.sample(q_z, num_samples, noise.of(Stream.POSTERIOR))
         weights = {} if batch.entry_weight is None else {"entry_weight": batch.entry_weight}
         return LatentDraws(
             z=z,
             posterior=q_z,
             prior=p_z,
-            log_likelihood=self.log_likelihood(batch.x, z, training=training, **weights),
+            log_likelihood=self.log_likelihood(batch.x, z, training=training, **weights, **given),
             estimator=estimator,
         )
 
     def call(self, x: Any, training: bool = False) -> tf.Tensor:
-        z = random.center_of(self.encode(x, training=training))
-        return random.mean_of(self.decode(z, training=training))
+        return self._reconstruction(x, training=training)
+
+    def _reconstruction(self, x: Any, seed: Any = None, training: bool = False, **given: Any) -> tf.Tensor:
+        q_z = self.encode(x, training=training, **given)
+        if seed is None:
+            z = random.center_of(q_z)
+        else:
+            drawn = random.sample(q_z, 1, random.as_noise(seed).of(Stream.POSTERIOR))
+            z = tf.nest.map_structure(lambda part: part[0], drawn)
+        return random.mean_of(self.decode(z, training=training, **given))
 
     def reconstruct(self, x: Any, seed: Any = None) -> tf.Tensor:
         """Return the mean of p(x|z), [B, *event], at the mean of q(z|x) or, given a `seed`, at a draw of it.
@@ -332,10 +384,7 @@ class VAE(FromParts, ObjectiveModel):
         `corruption` takes any finite x, such as noisy images that the likelihood could not score.
         """
         x = self.check_seen(x)
-        if seed is None:
-            return self(x)
-        z = random.sample(self.encode(x), 1, random.as_noise(seed).of(Stream.POSTERIOR))
-        return random.mean_of(self.decode(tf.nest.map_structure(lambda part: part[0], z)))
+        return self(x) if seed is None else self._reconstruction(x, seed)
 
     def sample(self, num_samples: int, seed: Any = None, mean: bool = False) -> tf.Tensor:
         """Draw x by ancestral sampling: z ~ p(z), then the decoder's parameters, then x ~ p(x|z).
@@ -353,9 +402,16 @@ class VAE(FromParts, ObjectiveModel):
         """
         if tf.executing_eagerly():  # in a graph it may be a tensor
             check_counts(num_samples=num_samples)
+        return self._sample(num_samples, seed, mean)
+
+    def _sample(self, num_samples: Any, seed: Any, mean: bool, **given: Any) -> tf.Tensor:
         noise = random.as_noise(self._next_seed() if seed is None else seed)
+        p_z = self.prior_distribution(**given)
+        has_rows = tf.nest.flatten(p_z)[0].batch_shape.rank > 0  # a p(z|y) for each row of y
         try:
-            p_x = self.decode(random.sample(self.prior_distribution(), num_samples, noise.of(Stream.PRIOR)))
+            z = random.sample(p_z, 1 if has_rows else num_samples, noise.of(Stream.PRIOR))
+            z = tf.nest.map_structure(lambda part: part[0], z) if has_rows else z
+            p_x = self.decode(z, **given)
             return random.mean_of(p_x) if mean else random.sample(p_x, 1, noise.of(Stream.OBSERVATIONS))[0]
         except tf.errors.ResourceExhaustedError as error:
             raise ValueError(
@@ -370,9 +426,12 @@ class VAE(FromParts, ObjectiveModel):
         Its mean over draws is a lower bound of log p(x), whatever objective the model is trained with. Gradients go
         through the draws of a reparameterised posterior; those of a discrete one carry none.
         """
+        return self._elbo(Batch(x), num_samples, seed)
+
+    def _elbo(self, batch: Batch, num_samples: int, seed: Any) -> tf.Tensor:
         seed = self._next_seed() if seed is None else seed
         draws = self.draw(
-            Batch(self.check(x)),
+            self.checked(batch),
             as_count(num_samples=num_samples),
             random.as_noise(seed),
             Pathwise() if self._is_reparameterized else Estimator(),
@@ -470,16 +529,17 @@ class VAE(FromParts, ObjectiveModel):
         return folder
 
     def get_config(self) -> dict[str, Any]:
-        parts = {name: getattr(self, name) for name in ("encoder", "decoder", "prior", "objective", "corruption")}
+        parts = {name: getattr(self, name) for name in self._parts}
         with sharing_objects():
             serialized = {name: keras.saving.serialize_keras_object(part) for name, part in parts.items()}
         return {**super().get_config(), **serialized, "seed": self.seed, "dequantized_levels": self.dequantized_levels}
 
     @classmethod
     def from_config(cls, config: dict[str, Any], custom_objects: Any = None) -> VAE:
-        parts = ("encoder", "decoder", "prior", "objective", "corruption")
         with sharing_objects():
-            built = {name: keras.saving.deserialize_keras_object(config.get(name), custom_objects) for name in parts}
+            built = {
+                name: keras.saving.deserialize_keras_object(config.get(name), custom_objects) for name in cls._parts
+            }
         return cls(**{**config, **built})
 
 

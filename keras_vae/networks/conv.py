@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Sequence
+from typing import ClassVar
 
 import keras
 
@@ -41,6 +42,7 @@ class Conv:
     filters: Sequence[int] = (32, 64)
     activation: str = "relu"
     initial: str = "glorot_uniform"
+    sees_axes: ClassVar[bool] = True
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "filters", sizes_of("filters", self.filters))  # the way of frozen dataclasses

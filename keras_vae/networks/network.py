@@ -15,7 +15,8 @@ class Network(Protocol):
     """A recipe for the bodies of an encoder and a decoder; any object with these two methods is a network.
 
     A network knows neither posterior nor likelihood: it is given the number of parameters that they need. The
-    methods return new models at each call.
+    methods return new models at each call. One whose encoder takes images alone, and no vectors, has an attribute
+    `sees_axes`, which is True: a condition joins the channels of its x then.
 
     Example:
 

@@ -12,6 +12,7 @@ from keras_vae.objectives.objective import Objective
 from keras_vae.objectives.relaxations import GumbelSoftmax, StraightThrough
 from keras_vae.objectives.schedules import CyclicSchedule
 from keras_vae.objectives.score_functions import VIMCO, DisARM, ScoreFunction
+from keras_vae.objectives.semi_supervised import SemiSupervisedELBO
 from keras_vae.objectives.table import ESTIMATORS
 
 __all__ = [
@@ -29,6 +30,7 @@ __all__ = [
     "LossTerms",
     "Objective",
     "ScoreFunction",
+    "SemiSupervisedELBO",
     "StraightThrough",
     "bits_per_dim",
     "dataset_elbo",

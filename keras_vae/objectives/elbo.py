@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, ClassVar
 
 import keras
 import tensorflow as tf
@@ -57,7 +57,7 @@ class ELBO(Objective):
         Hoffman & Johnson (2016), "ELBO surgery", Sec. 2 (all three). Higgins et al. (2017), "beta-VAE", Eq. 4.
     """
 
-    gradients = (
+    gradients: ClassVar[tuple[str, ...]] = (
         "pathwise",
         "sticking_the_landing",
         "score_function",

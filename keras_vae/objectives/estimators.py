@@ -146,8 +146,7 @@ class DoublyReparameterized(StickingTheLanding):
         return tf.nest.map_structure(lambda part: scale_gradient(part, lambda: self._weights_like(part)), z)
 
     def weigh(self, draws: LatentDraws) -> None:
-        log_w = draws.log_likelihood + draws.log_prior - draws.log_posterior
-        self._weights = tf.stop_gradient(tf.nn.softmax(log_w, axis=0))  # w_k / sum_k w_k
+        self._weights = tf.stop_gradient(tf.nn.softmax(draws.log_weights, axis=0))  # w_k / sum_k w_k
 
     def _weights_like(self, z: tf.Tensor) -> tf.Tensor:
         return tf.reshape(self._weights, tf.concat([tf.shape(self._weights), tf.ones([z.shape.rank - 2], tf.int32)], 0))

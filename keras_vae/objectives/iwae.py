@@ -56,7 +56,7 @@ class IWAE(Objective):
 
     def terms(self, draws: LatentDraws, sample_weight: tf.Tensor | None = None, step: Any = 0) -> LossTerms:
         kl = draws.log_posterior - draws.log_prior
-        log_w = draws.log_likelihood - kl
+        log_w = draws.log_weights
         losses = math.log(self.num_samples) - tf.reduce_logsumexp(log_w, axis=0)
         losses -= draws.estimator.surrogate(draws, tf.stop_gradient(log_w))
         return LossTerms.of(

@@ -1,6 +1,7 @@
 """Figures; arrays and distributions in, matplotlib figures out."""
 
 from keras_vae.plotting.aggregate_posterior import bubbles, holes
+from keras_vae.plotting.classes import samples_by_class, styles
 from keras_vae.plotting.codes import codes
 from keras_vae.plotting.figures import image_grid, latent_scatter, reconstructions, training_curves
 from keras_vae.plotting.latents import latent_usage
@@ -19,6 +20,8 @@ __all__ = [
     "latent_usage",
     "reconstructions",
     "report",
+    "samples_by_class",
+    "styles",
     "training_curves",
     "traversals",
 ]

@@ -12,6 +12,7 @@ from keras_vae.data import Split
 from keras_vae.distributions.discrete import has_discrete_values
 from keras_vae.distributions.latents import entries
 from keras_vae.evaluation.aggregate_posterior import draws_of
+from keras_vae.plotting.classes import samples_by_class, styles
 from keras_vae.plotting.codes import codes
 from keras_vae.plotting.figures import image_grid, latent_scatter, reconstructions, training_curves
 from keras_vae.plotting.traversals import traversals
@@ -41,13 +42,21 @@ def report(
         `training_curves` (if an epoch ended), `samples` (drawn from the likelihood), `sample_means`,
         `reconstructions`, `latent` (the two dimensions whose means vary most), `interpolation` (of two images or
         more), `manifold` if z has two dimensions, and `traversals` if it has more. Of a discrete z there are `codes`
-        and `traversals`, and neither `latent` nor what moves z continuously.
+        and `traversals`, and neither `latent` nor what moves z continuously. Of a model with labels as its condition
+        there are `samples` and `sample_means` by class, and `styles`, and nothing that shows z alone.
     """
     x = test.head(min(_NUM_PAIRS, test.num_examples), seed)
     largest = vae.support.high
     high = None if np.isinf(largest) else largest
-    samples, means = vae.sample(_NUM_SAMPLES, seed), vae.sample(_NUM_SAMPLES, seed, mean=True)
     figures = {"training_curves": training_curves(history, vae.metric_units)} if history.get("loss") else {}
+    if vae.takes_y:
+        return {
+            **figures,
+            "samples": samples_by_class(vae, seed=seed, high=high),
+            "sample_means": samples_by_class(vae, seed=seed, mean=True, high=high),
+            "styles": styles(vae, x, test.tensors.y[: len(x)], high),
+        }
+    samples, means = vae.sample(_NUM_SAMPLES, seed), vae.sample(_NUM_SAMPLES, seed, mean=True)
     discrete = has_discrete_values(vae.prior_distribution())
     if discrete or (isinstance(vae.latent_shape, tuple) and len(vae.latent_shape) == 1 and vae.latent_dim > 2):
         figures["traversals"] = traversals(vae, test.head(min(_NUM_POINTS, test.num_examples), seed), high=high)

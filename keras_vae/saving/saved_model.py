@@ -13,7 +13,7 @@ import tensorflow as tf
 from keras_vae import random
 from keras_vae.arguments import check_paths
 from keras_vae.distributions import latents
-from keras_vae.protocols import LatentVariableModel
+from keras_vae.protocols import Batch, LatentVariableModel
 from keras_vae.saving.atomic import copy_to_next_version
 from keras_vae.saving.distribution_parameters import parameters
 
@@ -49,6 +49,9 @@ def export(vae: LatentVariableModel, filepath: str | Path) -> Path:
     Those that take x stop with `tf.errors.InvalidArgumentError` at entries outside of the likelihood's support; the
     `reconstruct` of a model with a corruption takes all finite x.
 
+    A conditional model takes y beside x or z, and in the place of num_samples; a semi-supervised one has a `classify`
+    too, from x to the `probs` of the classes.
+
     A model with several latents takes `z0`, `z1`, ... (or their names) and returns `z0_mean` and the like.
 
     Args:
@@ -64,44 +67,53 @@ def export(vae: LatentVariableModel, filepath: str | Path) -> Path:
     """
     x = tf.TensorSpec([None, *vae.event_shape], vae.dtype_of_x, name="x")
     seed = tf.TensorSpec([2], tf.int32, name="seed")
+    y = vae.given_specs
 
-    def encode(x: tf.Tensor) -> dict[str, tf.Tensor]:
-        q_z = vae.encode(vae.check(x))
+    def encode(x: tf.Tensor, *y: tf.Tensor) -> dict[str, tf.Tensor]:
+        batch = vae.checked(Batch(x, *y))
+        q_z = vae.encode(batch.x, **vae.given(batch))
         parts = dict(zip(latents.latent_names(q_z), tf.nest.flatten(q_z), strict=True))
         values = {name: {**parameters(part), "mean": random.mean_of(part)} for name, part in parts.items()}
         if list(values) == ["z"]:
             return values["z"]
         return {f"{latent}_{name}": value for latent in values for name, value in values[latent].items()}
 
+    def elbo(*inputs: tf.Tensor) -> dict[str, tf.Tensor]:
+        *x_and_y, seed = inputs
+        return {"elbo": vae.elbo(*x_and_y, seed=seed)}
+
     functions = {
         "decode": _decode(vae),
-        "encode": _function(encode, x),
-        "reconstruct": _function(lambda x: {"mean": vae.reconstruct(x)}, x),
+        "encode": _function(encode, x, *y),
+        "reconstruct": _function(lambda *x_and_y: {"mean": vae.reconstruct(*x_and_y)}, x, *y),
         "sample": _function(
-            lambda num_samples, seed: {"x": vae.sample(num_samples, seed)},
-            tf.TensorSpec([], tf.int32, name="num_samples"),
+            lambda num_samples_or_y, seed: {"x": vae.sample(num_samples_or_y, seed)},
+            *(y or [tf.TensorSpec([], tf.int32, name="num_samples")]),
             seed,
         ),
-        "elbo": _function(lambda x, seed: {"elbo": vae.elbo(x, seed=seed)}, x, seed),
+        "elbo": _function(elbo, x, *y, seed),
+        **{name: _function(function, x) for name, function in vae.own_signatures().items()},
     }
     return _write(vae, filepath, functions)
 
 
 def _decode(vae: LatentVariableModel) -> Any:
-    p_z = vae.prior_distribution()
+    p_z = vae.prior_distribution(**vae.given_zeros())
     specs = [
         tf.TensorSpec([None, *part.event_shape], part.dtype, name=name)
         for name, part in zip(latents.latent_names(p_z), tf.nest.flatten(p_z), strict=True)
     ]
+    num_parts, names_given = len(specs), [spec.name for spec in vae.given_specs]
 
-    def decode(*parts: tf.Tensor) -> dict[str, tf.Tensor]:
+    def decode(*inputs: tf.Tensor) -> dict[str, tf.Tensor]:
+        parts, given = inputs[:num_parts], dict(zip(names_given, inputs[num_parts:], strict=True))
         finite = [tf.debugging.Assert(tf.reduce_all(tf.math.is_finite(z)), ["z must be finite"]) for z in parts]
         with tf.control_dependencies(finite):  # relu makes numbers of NaN
             parts = tuple(tf.identity(z) for z in parts)
-        p_x = vae.decode(tf.nest.pack_sequence_as(p_z, parts))
+        p_x = vae.decode(tf.nest.pack_sequence_as(p_z, parts), **vae.check_given(**given))
         return {**parameters(p_x), "mean": random.mean_of(p_x)}
 
-    return _function(decode, *specs)
+    return _function(decode, *specs, *vae.given_specs)
 
 
 def _function(function: Callable, *signature: tf.TensorSpec) -> Any:
@@ -145,11 +157,13 @@ def _check_finite(vae: LatentVariableModel, variables: list[Any]) -> None:
 
 def _compare(loaded: Any, decode: Any) -> None:
     """Raise if the file's `decode` does not give what the model's does."""
-    z = {
-        spec.name: tf.cast(random.normal([3, *spec.shape[1:]], seed=i), spec.dtype)
-        for i, spec in enumerate(decode.input_signature)
-    }
-    expected = decode(*z.values())
-    for name, value in loaded.signatures["decode"](**z).items():
+
+    def example(spec: tf.TensorSpec, seed: int) -> tf.Tensor:
+        shape = [3, *spec.shape[1:]]
+        return tf.zeros(shape, spec.dtype) if spec.dtype.is_integer else tf.cast(random.normal(shape, seed), spec.dtype)
+
+    inputs = {spec.name: example(spec, i) for i, spec in enumerate(decode.input_signature)}
+    expected = decode(*inputs.values())
+    for name, value in loaded.signatures["decode"](**inputs).items():
         message = f"The exported decoder differs from the model's in {name!r}."
         np.testing.assert_allclose(value, expected[name], rtol=1e-4, atol=1e-5, err_msg=message)

@@ -71,6 +71,8 @@ def train(
         check_counts(validation_freq=validation_freq)
     source = _as_source(vae, data, batch_size)
     validation = None if validation_data is None else _as_source(vae, validation_data, batch_size, training=False)
+    if isinstance(source, Batches) and source.in_memory:
+        vae.check_before_training(source.split.tensors)
     callbacks = as_callbacks(callbacks)
     if validation is not None and validation.is_read_once:
         validated = [epoch for epoch in range(initial_epoch, epochs) if _is_due(validation_freq, epoch)]

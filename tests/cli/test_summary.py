@@ -50,6 +50,7 @@ def test_the_numbers_of_one_image_have_no_standard_error(summary_of_one_image):
     assert not any("+-" in line or "nan" in line for line in lines)
 
 
+@pytest.mark.slow
 def test_the_codes_of_a_discrete_z_are_counted():
     vae = kv.VAE.for_images((4, 4, 1), 3, posterior="bernoulli", hidden=(8,), seed=0)
     data = data_of(kv.data.pixels("binarize=static", 17))

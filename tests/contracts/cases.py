@@ -19,7 +19,7 @@ import tensorflow as tf
 from tensorflow_probability import bijectors as tfb
 from tensorflow_probability import distributions as tfd
 
-from keras_vae import VAE, layers, losses, priors, random
+from keras_vae import VAE, ConditionalVAE, SemiSupervisedVAE, layers, losses, priors, random
 from keras_vae.distributions import latents
 from keras_vae.objectives import ELBO
 from tests.contracts import functions
@@ -534,7 +534,7 @@ USER_PRIORS: dict[str, Callable[[], priors.Prior]] = {
     "LearnedNormal": lambda: functions.LearnedNormal(3, initial_scale=2.0),
 }
 DISCRETE = ("bernoulli", "categorical", "two-layer-bernoulli")  # posteriors, whose models are in `VAES` too
-VAES = (*PRIORS, *DISCRETE)
+VAES = (*PRIORS, *DISCRETE, "conditional", "semi-supervised")
 
 
 CASES = {**DISTRIBUTIONS, **LAYERS, **PARTS}
@@ -590,6 +590,10 @@ def model_of(name: str, variant: bool = False) -> keras.Model:
     if name in DISCRETE:
         objective = ELBO(num_samples=2, gradient="score_function")
         return VAE.for_vectors((4,), 3, posterior=name, objective=objective, hidden=(5,), seed=0)
+    if name == "conditional":
+        return ConditionalVAE.for_vectors((4,), 3, num_classes=2, hidden=(5,), seed=0)
+    if name == "semi-supervised":
+        return SemiSupervisedVAE.for_vectors((4,), 3, num_classes=2, class_probs=(0.4, 0.6), hidden=(5,), seed=0)
     x = keras.Input(inputs_of(name).shape[1:])
     return keras.Model(x, output_of(name, x, variant))
 
@@ -610,8 +614,9 @@ def output_of(name: str, x: Any, variant: bool = False) -> Any:
 def numbers_of(name: str, model: keras.Model) -> dict[str, np.ndarray]:
     """Return what a model computes that has not been called yet: its output, losses and, if it has one, density."""
     if name in VAES:
-        elbo = model.elbo(np.ones([2, 4], "float32"), seed=9)  # of the prior's density too
-        return {"elbo": np.asarray(elbo), "samples": np.asarray(model.sample(4, seed=9))}
+        labels = [[0, 1]] if model.takes_y else []
+        elbo = model.elbo(np.ones([2, 4], "float32"), *labels, seed=9)  # of the prior's density too
+        return {"elbo": np.asarray(elbo), "samples": np.asarray(model.sample(*(labels or [4]), seed=9))}
     y = model(inputs_of(name))
     numbers = {"value": np.asarray(y), "losses": np.asarray(model.losses)}
     if isinstance(y, tfd.Distribution):

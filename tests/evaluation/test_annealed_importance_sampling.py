@@ -41,6 +41,7 @@ def test_annealing_is_within_four_standard_errors_where_importance_sampling_is_l
     assert np.abs(plain.log_marginal - exact).mean() > 5 * np.abs(estimate.log_marginal - exact).mean()
 
 
+@pytest.mark.slow
 def test_the_batch_size_makes_no_difference(vae, x):
     options = {"num_chains": 4, "num_steps": 5, "seed": 3}
     whole = annealed_log_marginal(vae, x, **options)

@@ -116,6 +116,7 @@ def test_grey_targets_are_refused():
         inference_gap(vae, np.ones([2, 4, 4, 1]))
 
 
+@pytest.mark.slow
 def test_a_second_stage_that_is_exact_gives_the_gaps_of_its_prior(model, x, gaps_of):
     """Under the second stage, with its true posterior, z is N(0, I), as under the prior of the first."""
     second = LinearGaussian(0.8 * np.eye(2), np.zeros(2), 0.6)

@@ -88,6 +88,7 @@ def test_noise_in_training_helps_where_there_is_much_noise_and_costs_where_there
     assert f"{scores['denoising'][0.5]['wrong pixels']:15.2%}" in capsys.readouterr().out
 
 
+@pytest.mark.slow
 def test_a_vae_fills_in_hidden_entries_better_than_their_neighbours(capsys, monkeypatch):
     monkeypatch.setattr(kv.VAE, "_gains_from_xla", lambda vae: False)
     errors = missing_entries.main(rates=(0.5,), epochs=60, num_samples=100, seeds=(0,))
@@ -116,6 +117,7 @@ def test_naive_monte_carlo_fails_as_the_latent_dimension_grows_and_does_not_repo
     assert f"{naive['absolute error']:19.3f}" in capsys.readouterr().out
 
 
+@pytest.mark.slow
 def test_steps_for_each_x_end_above_the_encoder_and_take_longer(capsys):
     rows = without_an_encoder.main(latent_dim=3, epochs=5, num_examples=20, num_steps=(200,))
     encoder, zeros = rows["encoder", 0], rows["zeros", 200]
@@ -124,6 +126,7 @@ def test_steps_for_each_x_end_above_the_encoder_and_take_longer(capsys):
     assert f"{zeros['ELBO']:13.2f} {zeros['milliseconds']:25.3f}" in capsys.readouterr().out
 
 
+@pytest.mark.slow
 def test_the_weight_of_the_kl_pushes_posteriors_together(tmp_path, capsys, monkeypatch):
     monkeypatch.setattr(kv.VAE, "_gains_from_xla", lambda vae: False)
     sizes = {"latent_dims": (2,), "hidden": 32, "epochs": 3, "num_images": 50, "figures": tmp_path}

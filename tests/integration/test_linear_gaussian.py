@@ -144,6 +144,7 @@ def test_the_elbo_of_a_flow_is_above_that_of_the_best_diagonal_normal(trained_fl
     assert below.mean() + 4 * below.std() / np.sqrt(len(x)) < gap
 
 
+@pytest.mark.slow
 def test_annealing_from_a_flow_is_within_4_standard_errors_of_the_exact_log_marginal(trained_flow):
     model, x, vae = trained_flow
     annealed = kv.evaluation.annealed_log_marginal(vae, x[:20], num_chains=32, num_steps=10, seed=1)

@@ -148,7 +148,8 @@ def test_all_forms_of_data_have_the_same_numbers(trained, images):
         assert kv.evaluation.evaluate(trained, data)["elbo"] == elbo
 
 
-@pytest.mark.parametrize("posterior", ["bernoulli", pytest.param("categorical", marks=pytest.mark.slow)])
+@pytest.mark.slow
+@pytest.mark.parametrize("posterior", ["bernoulli", "categorical"])
 def test_two_replicas_take_the_steps_of_one(posterior, images, strategy):
     single = vae_of(posterior)
     single.fit(images[:100], batch_size=50, epochs=1, verbose=0)
@@ -159,6 +160,7 @@ def test_two_replicas_take_the_steps_of_one(posterior, images, strategy):
         np.testing.assert_allclose(one, two, atol=2e-5)
 
 
+@pytest.mark.slow
 def test_xla_trains_with_the_same_loss(images):
     losses = []
     for jit_compile in (False, True):

@@ -66,6 +66,7 @@ def test_a_fitted_prior_closes_the_gap_and_leaves_encoder_and_decoder_alone(shif
     assert better.history.history["elbo"][-1] > better.history.history["elbo"][0]
 
 
+@pytest.mark.slow
 def test_the_diagnosis_names_the_hole_before_and_none_after(shifted, x):
     right = Shift(dtype="float64")
     right.loc.assign([3.0, 0.0])
@@ -149,6 +150,7 @@ def test_the_models_own_prior_is_not_fitted(shifted, x):
         kv.fit_prior(model, x, model.prior)
 
 
+@pytest.mark.slow
 def test_a_vamp_prior_is_fitted_after_it_has_seen_data(x):
     x = x[:200].astype("float32")
     vae = kv.VAE.for_vectors((5,), 2, hidden=(4,), seed=0)

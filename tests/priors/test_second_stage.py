@@ -202,6 +202,7 @@ def test_a_second_stage_of_another_dimension_is_refused(first):
         first.with_prior(kv.priors.SecondStage(kv.VAE.for_vectors((3,), 2, "gaussian")))
 
 
+@pytest.mark.slow
 def test_two_replicas_train_both_stages(strategy, x):
     """The second stage runs networks where log p(z) is asked for, and in them replicas wait for each other."""
     with strategy.scope():

@@ -515,6 +515,7 @@ def draws_of_replicas(name, strategy):
     return [y.numpy() for y in strategy.experimental_local_results(outputs)]
 
 
+@pytest.mark.slow
 def test_two_replicas_train_as_one_device_and_count_the_divergence_once(strategy):
     """With draws that replicas share: the kernel's, and none where each row has its own."""
     one_loss, one = fit_of_all_dense_layers(contextlib.nullcontext())
