@@ -26,12 +26,13 @@ from keras_vae import (
     saving,
     training,
 )
-from keras_vae.models import VAE, ConditionalVAE, SemiSupervisedVAE, fit_prior
+from keras_vae.models import VAE, AdversarialAutoencoder, ConditionalVAE, SemiSupervisedVAE, fit_prior
 
 __version__ = "0.1.0"
 
 __all__ = [
     "VAE",
+    "AdversarialAutoencoder",
     "ConditionalVAE",
     "SemiSupervisedVAE",
     "corruptions",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import Any, TypeVar
 
@@ -33,7 +34,13 @@ class FromParts:
 
     @classmethod
     def _other_parts(
-        cls, event_shape: Sequence[int], network: Network, scale: float, missing: bool, arguments: dict[str, Any]
+        cls,
+        event_shape: Sequence[int],
+        latent_dim: int,
+        network: Network,
+        scale: float,
+        missing: bool,
+        arguments: dict[str, Any],
     ) -> tuple[Any, ...]:
         """Return the parts that the constructor takes after encoder, decoder and prior."""
         return ()
@@ -112,7 +119,9 @@ class FromParts:
             num_seen=prior.num_seen,
             condition_shape=condition_shape,
         )
-        others = cls._other_parts(event_shape, networks.get(network, hidden), 1 / (levels - 1), missing, kwargs)
+        others = cls._other_parts(
+            event_shape, math.prod(latent_shape), networks.get(network, hidden), 1 / (levels - 1), missing, kwargs
+        )
         make: Any = cls
         return make(encoder, decoder, prior, *others, **kwargs)
 
@@ -166,6 +175,6 @@ class FromParts:
         )
         latent_shape, prior = latent_shape_and_prior(posterior, prior, latent_dim)
         decoder = make_decoder(event_shape, latent_shape, likelihood, body, prior.num_seen, condition_shape)
-        others = cls._other_parts(event_shape, body, 1.0, missing, kwargs)
+        others = cls._other_parts(event_shape, math.prod(latent_shape), body, 1.0, missing, kwargs)
         make: Any = cls
         return make(encoder, decoder, prior, *others, **kwargs)

@@ -185,7 +185,7 @@ class ObjectiveModel(keras.Model):
         """Compile as before saving, and build the optimizer so that its state can be loaded."""
         self.compile(**keras.saving.deserialize_keras_object(config))
         if self.built:
-            self.optimizer.build(self.trainable_variables)
+            self.build_optimizers()
 
     def compiled_function(self, key: Any, make: Callable[[], Any]) -> Any:
         """Return what `make()` returned the first time that `key` was asked for: graphs are kept here, and only here.
@@ -256,14 +256,30 @@ class ObjectiveModel(keras.Model):
         """
         batch = as_batch(data)
         noise = random.as_noise(self.seed, replicas.first_row(tf.shape(batch.x)[0])).of(Stream.TRAINING, self.step)
-        with tf.GradientTape() as tape:
+        with tf.GradientTape(persistent=True) as tape:
             terms = self.objective(self, batch, noise, training=True)
             penalty = tf.add_n(self.losses) if self.losses else 0.0
-            loss = self.optimizer.scale_loss(terms.loss + penalty / replicas.num_replicas())
-        variables = self.trainable_variables
-        self.optimizer.apply(tape.gradient(loss, variables), variables)
+            losses = self._losses_to_minimize(terms, penalty, batch)
+        gradients = [tape.gradient(loss, variables) for _, loss, variables in losses]
+        for (optimizer, _, variables), of_variables in zip(losses, gradients, strict=True):
+            optimizer.apply(of_variables, variables)
         self.step.assign_add(1)
         return self._update_metrics(terms, penalty, batch)
+
+    def _losses_to_minimize(self, terms: LossTerms, penalty: Any, batch: Batch) -> list[tuple[Any, Any, list]]:
+        """Return each optimizer with the loss that it minimises, as it scales it, and the variables that it changes."""
+        loss = self.optimizer.scale_loss(terms.loss + penalty / replicas.num_replicas())
+        return [(self.optimizer, loss, self.trainable_variables)]
+
+    @property
+    def optimizers(self) -> list[keras.Optimizer]:
+        """The optimizers of the training."""
+        return [self.optimizer]
+
+    def build_optimizers(self) -> None:
+        """Create what the optimizers keep of each variable, unless it is there."""
+        if not self.optimizer.built:
+            self.optimizer.build(self.trainable_variables)
 
     def test_step(self, data: Any) -> dict[str, tf.Tensor]:
         """Evaluate one batch with noise that depends on the row of the data set, not on the batch size."""

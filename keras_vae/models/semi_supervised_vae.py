@@ -110,7 +110,7 @@ class SemiSupervisedVAE(ConditionalVAE):
 
     @classmethod
     def _other_parts(
-        cls, event_shape: Sequence[int], network: Any, scale: float, missing: bool, arguments: dict[str, Any]
+        cls, event_shape: Sequence[int], latent_dim: int, network: Any, scale: float, missing: bool, arguments: Any
     ) -> tuple[Any, ...]:
         return (make_classifier(event_shape, arguments["num_classes"], network, scale, missing),)
 

@@ -1,6 +1,7 @@
 """Objectives: functions of log-probabilities, per example, in nats."""
 
 from keras_vae.distributions.kl import entropy_kl, has_closed_form_kl, kl_divergence, kl_per_dimension, monte_carlo_kl
+from keras_vae.objectives.adversarial import Adversarial
 from keras_vae.objectives.elbo import ELBO
 from keras_vae.objectives.enumeration import Enumeration
 from keras_vae.objectives.estimators import Estimator
@@ -21,6 +22,7 @@ __all__ = [
     "IWAE",
     "NVIL",
     "VIMCO",
+    "Adversarial",
     "CyclicSchedule",
     "DisARM",
     "Enumeration",

@@ -58,6 +58,9 @@ def metric_units(objective: Any, is_normalized: bool) -> dict[str, str]:
         objective: A `keras_vae.objectives.Objective`, or any function that returns `LossTerms`.
         is_normalized: Whether the likelihood is one: grey targets have a cross-entropy instead, and no ELBO.
     """
+    if not getattr(objective, "is_bound", True):
+        reconstruction = "reconstruction_loss" if is_normalized else "cross_entropy"
+        return {"loss": _NATS, reconstruction: _NATS, **objective.units}
     if not is_normalized:
         return {"loss": _NATS, "cross_entropy": _NATS, "kl": _NATS, **getattr(objective, "units", {})}
     names = {"loss": _NATS, "reconstruction_loss": _NATS, "kl": _NATS, "elbo": _NATS, "bits_per_dim": "bits per dim"}

@@ -29,6 +29,7 @@ class Objective:
 
     Attributes:
         gradients: The names that `gradient` may have.
+        is_bound: Bool, whether what it minimises is a bound of -log p(x), which has an ELBO and a KL as metrics.
         units: Dict, the unit of each metric that `terms` puts into `LossTerms.metrics` beside the usual ones.
 
     Call arguments:
@@ -61,6 +62,7 @@ class Objective:
 
     gradients: ClassVar[tuple[str, ...]] = ("pathwise", "sticking_the_landing", "doubly_reparameterized")
     units: ClassVar[dict[str, str]] = {}
+    is_bound: ClassVar[bool] = True
 
     def __init__(self, num_samples: int = 1, gradient: str | Estimator = "pathwise"):
         if getattr(gradient, "name", gradient) not in self.gradients:

@@ -43,6 +43,7 @@ class Stream(enum.IntEnum):
     CHOICES = -17
     OPTIMIZATION = -18
     CORRUPTION = -19
+    ADVERSARY = -20
 
 
 class Noise(NamedTuple):

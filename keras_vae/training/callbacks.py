@@ -135,7 +135,8 @@ class StopOnNonFinite(keras.callbacks.Callback):
         return all(np.all(np.isfinite(np.array(weight))) for weight in self.model.weights)
 
     def _variables(self) -> list[Any]:
-        return [*self.model.variables, *self.model.optimizer.variables]
+        optimizers = getattr(self.model, "optimizers", [self.model.optimizer])
+        return [*self.model.variables, *(variable for optimizer in optimizers for variable in optimizer.variables)]
 
     def _keep(self) -> None:
         self._values = [np.array(variable) for variable in self._variables()]

@@ -83,8 +83,7 @@ def train(
                 f"Received: a generator as validation_data for {len(validated)} validations"
             )
     with vae.distribute_strategy.scope():
-        if not vae.optimizer.built:
-            vae.optimizer.build(vae.trainable_variables)
+        vae.build_optimizers()
     steps = source.steps_per_epoch
     guard = None if any(isinstance(c, StopOnNonFinite) for c in callbacks) else StopOnNonFinite()
     callback_list = keras.callbacks.CallbackList(

@@ -19,7 +19,7 @@ import tensorflow as tf
 from tensorflow_probability import bijectors as tfb
 from tensorflow_probability import distributions as tfd
 
-from keras_vae import VAE, ConditionalVAE, SemiSupervisedVAE, layers, losses, priors, random
+from keras_vae import VAE, AdversarialAutoencoder, ConditionalVAE, SemiSupervisedVAE, layers, losses, priors, random
 from keras_vae.distributions import latents
 from keras_vae.objectives import ELBO
 from tests.contracts import functions
@@ -534,7 +534,7 @@ USER_PRIORS: dict[str, Callable[[], priors.Prior]] = {
     "LearnedNormal": lambda: functions.LearnedNormal(3, initial_scale=2.0),
 }
 DISCRETE = ("bernoulli", "categorical", "two-layer-bernoulli")  # posteriors, whose models are in `VAES` too
-VAES = (*PRIORS, *DISCRETE, "conditional", "semi-supervised")
+VAES = (*PRIORS, *DISCRETE, "adversarial", "conditional", "semi-supervised")
 
 
 CASES = {**DISTRIBUTIONS, **LAYERS, **PARTS}
@@ -592,6 +592,8 @@ def model_of(name: str, variant: bool = False) -> keras.Model:
         return VAE.for_vectors((4,), 3, posterior=name, objective=objective, hidden=(5,), seed=0)
     if name == "conditional":
         return ConditionalVAE.for_vectors((4,), 3, num_classes=2, hidden=(5,), seed=0)
+    if name == "adversarial":
+        return AdversarialAutoencoder.for_vectors((4,), 3, hidden=(5,), seed=0)
     if name == "semi-supervised":
         return SemiSupervisedVAE.for_vectors((4,), 3, num_classes=2, class_probs=(0.4, 0.6), hidden=(5,), seed=0)
     x = keras.Input(inputs_of(name).shape[1:])
