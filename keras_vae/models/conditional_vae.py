@@ -175,9 +175,11 @@ class ConditionalVAE(VAE):
 
     def encode(self, x: Any, training: bool = False, y: Any = None) -> Any:
         """Return the posterior q(z|x, y), as `VAE.encode`."""
+        if "encoder" not in self._takers:
+            return super().encode(x, training=training)
         x, y = tf.convert_to_tensor(x), self._seen(y)
         self._check_shape(x)
-        return latents.as_latents(self.encoder([x, y] if "encoder" in self._takers else x, training=training))
+        return latents.as_latents(self.encoder([x, y], training=training))
 
     def prior_distribution(self, y: Any = None) -> Any:
         """Return the prior p(z|y), batch [B], event [*latent]; or p(z), batch [], where the prior takes no y."""
@@ -188,10 +190,9 @@ class ConditionalVAE(VAE):
 
     def decode(self, z: Any, training: bool = False, y: Any = None) -> Any:
         """Return the likelihood p(x|z, y) for z [B, *latent] and y [B, ...]: batch [B], event [*event]."""
-        y = self._seen(y)
         if "decoder" not in self._takers:
             return super().decode(z, training=training)
-        inputs = [*map(tf.convert_to_tensor, tf.nest.flatten(z)), y]
+        inputs = [*map(tf.convert_to_tensor, tf.nest.flatten(z)), self._seen(y)]
         return as_distribution(self.decoder(inputs, training=training))
 
     def _seen(self, y: Any) -> tf.Tensor:
