@@ -120,7 +120,14 @@ class M1:
 
 
 def semi_supervised(
-    x: Callable[[], np.ndarray], x_test: np.ndarray, images: Images, rows: np.ndarray, seed: int, epochs: int, **parts
+    x: Callable[[], np.ndarray],
+    x_test: np.ndarray,
+    images: Images,
+    rows: np.ndarray,
+    seed: int,
+    epochs: int,
+    weight: float,
+    **parts,
 ) -> float:
     """Return the accuracy of M2; `x()` are its training examples of the next epoch.
 
@@ -132,7 +139,7 @@ def semi_supervised(
     y = np.full(len(images.x), -1)
     y[rows] = images.y[rows]
     share = np.mean(y[order] >= 0)
-    objective = kv.objectives.SemiSupervisedELBO(alpha=0.1 / share)  # as in the paper
+    objective = kv.objectives.SemiSupervisedELBO(alpha=weight / share)  # the weight is 0.1 in the paper
     model = kv.SemiSupervisedVAE.for_vectors(
         x_test.shape[1:], objective=objective, num_classes=images.num_classes, seed=seed, **parts
     )
@@ -158,14 +165,14 @@ def with_probe(learn: Callable[[Images, int, int], Features]) -> Callable[[Image
 
 def m2(images: Images, seed: int, epochs: int) -> Scorer:
     """Return M2 on pixels."""
-    parts = {"latent_dim": NUM_FEATURES, "likelihood": "soft-bernoulli", "hidden": (500,)}
+    parts = {"latent_dim": NUM_FEATURES, "likelihood": "soft-bernoulli", "hidden": (500,), "weight": 0.1}
     return lambda rows: semi_supervised(lambda: images.x, images.x_test, images, rows, seed, epochs, **parts)
 
 
 def m1_and_m2(images: Images, seed: int, epochs: int) -> Scorer:
     """Return M2 on draws of the latents of a VAE."""
     m1, rng = M1(images, seed, epochs), np.random.default_rng(seed)
-    parts = {"latent_dim": 20, "likelihood": "gaussian", "hidden": (500,)}
+    parts = {"latent_dim": 10, "likelihood": "gaussian", "hidden": (500,), "weight": 1.0}
     return lambda rows: semi_supervised(lambda: m1.draws(rng), m1.means[1], images, rows, seed, epochs, **parts)
 
 

@@ -3,17 +3,23 @@
 import math
 
 import matplotlib.image
+import numpy as np
 import pytest
 
 import keras_vae as kv
+from benchmarks import missing_labels
 from examples import (
+    adversarial_autoencoder,
     bayesian_classifier,
+    class_probabilities,
     denoising,
     gradient_variance,
+    image_completion,
     missing_entries,
     mixed_columns,
     mixture_density_network,
     overlapping_latents,
+    padded_sequences,
     prior_holes,
     probabilistic_layers_vae,
     probabilistic_regression,
@@ -151,3 +157,59 @@ def test_each_remedy_of_a_hole_is_scored_beside_the_plain_model(tmp_path, capsys
         assert score["verdict"] in ("hole", "none", "cannot tell")
     assert (tmp_path / "MAF_holes.png").is_file()
     assert "VampPrior from the start" in capsys.readouterr().out
+
+
+def test_completions_are_scored_on_the_pixels_that_are_not_known(figure):
+    known = [image_completion.known_pixels(8, 8, number).sum() for number in (1, 2, 3)]
+    assert known == [16, 32, 48]
+    scores = image_completion.main(quarters=(3,), latent_dim=5, hidden=50, epochs=10, num_samples=50, figure=figure)
+    values = scores[3]
+    assert all(value.mean < 16 * math.log(2) for value in values.values())
+    error = 4 * (values["prior"].standard_error + values["posterior"].standard_error)
+    assert values["posterior"].mean <= values["prior"].mean + error  # both are upper bounds of the same number
+
+
+@pytest.mark.slow
+def test_the_discriminator_leaves_less_to_tell_and_no_bound(figure):
+    scores = adversarial_autoencoder.main(weight=20.0, epochs=60, classifier_steps=300, figure=figure)
+    vae, adversarial = scores["VAE"], scores["adversarial autoencoder"]
+    assert adversarial["ELBO"] < vae["ELBO"]
+    assert adversarial["log p(x), 200 samples"] < vae["log p(x), 200 samples"]
+
+
+def test_probabilities_are_calibrated_where_their_bins_say_so(figure):
+    log_probs = np.log([[0.75, 0.25], [0.75, 0.25], [0.75, 0.25], [0.75, 0.25]])
+    assert class_probabilities.calibration(log_probs, np.array([0, 0, 0, 1]))[3] == pytest.approx(0)
+    assert class_probabilities.calibration(log_probs, np.array([1, 1, 1, 1]))[3] == pytest.approx(0.75)
+    scores = class_probabilities.main(epochs=8, num_samples=5, figure=figure)
+    for values in scores.values():
+        assert values["accuracy"] > 0.8
+        assert values["nats"] < math.log(10)
+        assert values["calibration error"] < 0.25
+
+
+def test_padding_is_left_out_of_log_p_of_a_word():
+    vae = padded_sequences.make_vae(latent_dim=2, units=4, seed=0)
+    x = padded_sequences.as_arrays(["cab", "cabs"])
+    z = np.zeros([1, 2, 2], "float32")
+    by_letter = np.asarray(vae.decode(z[0]).distribution.logits)
+    log_probs = by_letter - np.log(np.exp(by_letter).sum(axis=-1, keepdims=True))
+    for found, word in zip(vae.log_likelihood(x, z)[0], ("cab.", "cabs."), strict=True):
+        numbers = [padded_sequences.ALPHABET.index(letter) for letter in word]
+        assert float(found) == pytest.approx(sum(log_probs[0, t, 0, k] for t, k in enumerate(numbers)), rel=1e-4)
+    assert padded_sequences.as_word(np.nan_to_num(x[1])) == "cabs"
+    other = np.where(np.isnan(x), 5.0, x)  # letters in the place of the padding change the posterior
+    assert not np.allclose(vae.encode(x).mean(), vae.encode(other).mean())
+
+
+@pytest.mark.slow
+def test_words_are_shorter_than_independent_letters():
+    bits = padded_sequences.main(epochs=60, num_samples=100)
+    assert bits["VAE"] < bits["independent letters"] - 0.2
+
+
+@pytest.mark.slow
+def test_each_method_learns_from_few_labels():
+    accuracies = missing_labels.main("digits", num_labels=(100,), seeds=(0,), epochs=20)
+    assert set(accuracies) == {(name, 100) for name in missing_labels.METHODS}
+    assert all(values[0] > 0.5 for (name, _), values in accuracies.items() if name != "M1 + M2")
