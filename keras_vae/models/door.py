@@ -19,6 +19,7 @@ __all__ = [
     "as_arrays",
     "as_one_batch",
     "check_no_class_weight",
+    "check_no_y",
     "check_unused_y",
     "check_weights",
     "of_validation",
@@ -129,6 +130,17 @@ def check_unused_y(y: Any, x: tf.Tensor) -> None:
         "corruption=keras_vae.corruptions.SaltAndPepperNoise(0.2) or another noise. To predict y from another x, train "
         "a Keras model that ends in a layer of keras_vae.layers with "
         f"keras_vae.losses.NegativeLogLikelihood. Received: y with the shape of x, {tuple(x.shape)}"
+    )
+
+
+def check_no_y(y: Any, x: Any) -> None:
+    """Raise if y is an argument of its own that is neither x nor an image: a data set may have labels with its x."""
+    if y is None or np.shape(y) == np.shape(x):  # see `check_unused_y`
+        return
+    raise ValueError(
+        "A VAE learns the distribution of x, and makes no use of `y`: leave it out, or make a "
+        "keras_vae.ConditionalVAE, which learns that of x given y. "
+        f"Received: y of shape {np.shape(y)}"
     )
 
 

@@ -20,6 +20,7 @@ from keras_vae.models.door import (
     as_arrays,
     as_one_batch,
     check_no_class_weight,
+    check_no_y,
     check_unused_y,
     check_weights,
     of_validation,
@@ -121,10 +122,14 @@ class ObjectiveModel(keras.Model):
         try:
             x = self.check(batch.x)
             check_weights(batch.sample_weight, x, is_all=not name)
-            if type(self).train_step is ObjectiveModel.train_step and not self.takes_y:
+            if self._ignores_y:
                 check_unused_y(batch.y, x)
         except ValueError as error:
             raise ValueError(f"In {name}: {error}") if name else error from None
+
+    @property
+    def _ignores_y(self) -> bool:
+        return type(self).train_step is ObjectiveModel.train_step and not self.takes_y
 
     def check_before_training(self, batch: Batch) -> None:
         """Raise if a model cannot learn from all examples in memory, `batch`; here each set that can be scored does."""
@@ -326,8 +331,9 @@ class ObjectiveModel(keras.Model):
 
         x may be an array, a `keras_vae.data.Split`, a batched `tf.data.Dataset`, a `keras.utils.PyDataset` or a
         generator of batches; batches have the size and order that they come in. A dictionary of TFDS, with an "image"
-        and perhaps a "label", stands for (x, y) wherever that is taken. `y` is handed to `train_step` with x; a VAE
-        makes no use of it. The loop is `keras_vae.training.train`, on one replica or several, in graphs or eagerly.
+        and perhaps a "label", stands for (x, y) wherever that is taken. A VAE makes no use of the y of a data set, and
+        refuses one that is passed as an argument; a `keras_vae.ConditionalVAE` learns the x given y. The loop is
+        `keras_vae.training.train`, on one replica or several, in graphs or eagerly.
 
         With `steps_per_epoch` an epoch goes on in the data where the one before has ended. A new call of `fit` starts a
         new pass: where the steps before it were not whole passes, it sees other batches than one longer training would.
@@ -338,7 +344,7 @@ class ObjectiveModel(keras.Model):
         """
         check_no_class_weight(class_weight)
         batch_size = 32 if batch_size is None else batch_size
-        data = as_arrays(x, y, sample_weight)
+        data = self._arrays(x, y, sample_weight)
         if validation_split and validation_data is not None:
             raise ValueError(
                 "Validate on `validation_data` or on a part of x, not on both. "
@@ -379,7 +385,7 @@ class ObjectiveModel(keras.Model):
         The noise is that of `keras_vae.evaluation.evaluate` with the model's seed, whatever the batch size.
         """
         batch_size = 32 if batch_size is None else batch_size
-        source = self._source(as_arrays(x, y, sample_weight), batch_size, steps, training=False)
+        source = self._source(self._arrays(x, y, sample_weight), batch_size, steps, training=False)
         check_source(self, source)
         verbose = 1 if verbose == "auto" else verbose
         callback_list = keras.callbacks.CallbackList(
@@ -394,6 +400,13 @@ class ObjectiveModel(keras.Model):
         if not logs:
             raise ValueError("The data to evaluate on must hold one batch or more. Received: no batch")
         return logs if return_dict else list(logs.values())
+
+    def _arrays(self, x: Any, y: Any, sample_weight: Any) -> Any:
+        """Return the arguments as `as_arrays` does, unless the model would ignore a y that was passed."""
+        data = as_arrays(x, y, sample_weight)
+        if self._ignores_y and isinstance(data, Batch):
+            check_no_y(y, data.x)
+        return data
 
     def _source(
         self, data: Any, batch_size: int, steps: int | None, training: bool = True, shuffle: bool = True
@@ -466,6 +479,8 @@ class ObjectiveModel(keras.Model):
 
     def _one_checked_batch(self, x: Any, y: Any, sample_weight: Any) -> Batch:
         batch = as_one_batch(x, y, sample_weight)
+        if self._ignores_y:
+            check_no_y(y, batch.x)
         self.check_batch(batch)
         if len(batch.x) == 0:
             raise ValueError(f"A batch must hold one example or more. Received: x of shape {tuple(batch.x.shape)}")

@@ -62,7 +62,7 @@ def test_fit_evaluate_and_predict_take_every_form_of_data(compiled, binary_image
         "x": (x,),
         "list": (x.tolist(),),
         "(x,)": ((x,),),
-        "(x, y)": (x, y),
+        "(x, y)": ((x, y),),
         "dataset": (tf.data.Dataset.from_tensor_slices(x).batch(32),),
         "dataset of (x,)": (tf.data.Dataset.from_tensor_slices((x,)).batch(32),),
         "dataset of (x, y)": (tf.data.Dataset.from_tensor_slices((x, y)).batch(32),),

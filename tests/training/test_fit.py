@@ -104,7 +104,7 @@ def in_order(trained, x):
 
 
 SHUFFLED = {
-    "labels": lambda x: ((x, np.arange(len(x))), {"batch_size": 32}),
+    "labels": lambda x: (((x, np.arange(len(x))),), {"batch_size": 32}),
     "a dictionary": lambda x: (({"image": x, "label": np.arange(len(x))},), {"batch_size": 32}),
     "equal weights": lambda x: ((x,), {"batch_size": 32, "sample_weight": np.ones(len(x))}),
     "another global seed": lambda x: ((x,), {"batch_size": 32, "keras_seed": 77}),
@@ -329,6 +329,7 @@ def test_validation_freq_validates_after_the_epochs_named(unchanged, x):
             {"y": np.zeros([100, 4, 4, 1])},
             "makes no use of `y`.*NegativeLogLikelihood. Received: y with the shape",
         ),
+        ("x", {"y": np.zeros(100)}, r"leave it out, or make a keras_vae.ConditionalVAE.*Received: y of shape \(100,\)"),
         ("endless", {}, "An endless data set needs `steps_per_epoch`"),
         ("empty", {}, "The data must hold one batch or more"),
     ],
