@@ -14,6 +14,7 @@ from keras_vae.objectives.loss_terms import metric_units
 __all__ = ["image_grid", "latent_scatter", "reconstructions", "training_curves", "unit_pixels"]
 
 _CELL_INCHES = 0.55
+_HEADING_INCHES = 0.25
 
 
 def image_grid(
@@ -36,11 +37,10 @@ def image_grid(
     for i, image in enumerate(unit):
         top, left = (i // num_columns) * (height + 1), (i % num_columns) * (width + 1)
         canvas[top : top + height, left : left + width] = image
-    heading = 0.35 if title else 0.0
-    size = (num_columns * _CELL_INCHES * width / height, num_rows * _CELL_INCHES + heading)
-    size = (max(size[0], 3.0), size[1] * max(size[0], 3.0) / size[0])
-    figure = Figure(figsize=size, layout="constrained")
-    axes = figure.add_subplot()
+    inches = max(num_columns * _CELL_INCHES * width / height, 3.0)  # room for a title
+    grid, heading = inches * canvas.shape[0] / canvas.shape[1], _HEADING_INCHES if title else 0.0
+    figure = Figure(figsize=(inches, grid + heading))
+    axes = figure.add_axes((0, 0, 1, grid / (grid + heading)))
     axes.imshow(canvas.squeeze(-1) if channels == 1 else canvas, cmap="gray", vmin=0, vmax=1, interpolation="nearest")
     axes.set_axis_off()
     if title:
