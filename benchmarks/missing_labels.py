@@ -13,6 +13,8 @@ features that it needs.
 
     python benchmarks/missing_labels.py --num-labels 100 1000 --seeds 0 1 2
 
+All of it takes some hours, most of them for M2: `--methods` chooses.
+
 References:
     Kingma, Rezende, Mohamed & Welling (2014), "Semi-supervised Learning with Deep Generative Models", Table 1.
 """
@@ -217,8 +219,10 @@ def main(
             minutes_before = (time.perf_counter() - start) / 60
             for number in num_labels:
                 start = time.perf_counter()
-                accuracies.setdefault((method, number), []).append(scorer(images.labelled(number, seed)))
+                accuracy = scorer(images.labelled(number, seed))
+                accuracies.setdefault((method, number), []).append(accuracy)
                 minutes.setdefault(number, []).append(minutes_before + (time.perf_counter() - start) / 60)
+                print(f"  {method}, {number} labels, seed {seed}: {accuracy:.2%}", file=sys.stderr, flush=True)
         for number in num_labels:
             values = np.array(accuracies[method, number])
             error = values.std(ddof=1) / np.sqrt(len(values)) if len(values) > 1 else float("nan")
