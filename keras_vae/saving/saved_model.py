@@ -67,10 +67,9 @@ def export(vae: LatentVariableModel, filepath: str | Path) -> Path:
     """
     x = tf.TensorSpec([None, *vae.event_shape], vae.dtype_of_x, name="x")
     seed = tf.TensorSpec([2], tf.int32, name="seed")
-    y = vae.given_specs
 
-    def encode(x: tf.Tensor, *y: tf.Tensor) -> dict[str, tf.Tensor]:
-        batch = vae.checked(Batch(x, *y))
+    def encode(x: tf.Tensor, y: tf.Tensor | None = None) -> dict[str, tf.Tensor]:
+        batch = vae.checked(Batch(x, y))
         q_z = vae.encode(batch.x, **vae.given(batch))
         parts = dict(zip(latents.latent_names(q_z), tf.nest.flatten(q_z), strict=True))
         values = {name: {**parameters(part), "mean": random.mean_of(part)} for name, part in parts.items()}
@@ -78,22 +77,24 @@ def export(vae: LatentVariableModel, filepath: str | Path) -> Path:
             return values["z"]
         return {f"{latent}_{name}": value for latent in values for name, value in values[latent].items()}
 
-    def elbo(*inputs: tf.Tensor) -> dict[str, tf.Tensor]:
-        *x_and_y, seed = inputs
-        return {"elbo": vae.elbo(*x_and_y, seed=seed)}
-
-    functions = {
-        "decode": _decode(vae),
-        "encode": _function(encode, x, *y),
-        "reconstruct": _function(lambda *x_and_y: {"mean": vae.reconstruct(*x_and_y)}, x, *y),
-        "sample": _function(
-            lambda num_samples_or_y, seed: {"x": vae.sample(num_samples_or_y, seed)},
-            *(y or [tf.TensorSpec([], tf.int32, name="num_samples")]),
-            seed,
-        ),
-        "elbo": _function(elbo, x, *y, seed),
-        **{name: _function(function, x) for name, function in vae.own_signatures().items()},
-    }
+    functions = {"decode": _decode(vae)}
+    if vae.takes_y:
+        (y,) = vae.given_specs
+        functions |= {
+            "encode": _function(lambda x, y: encode(x, y), x, y),
+            "reconstruct": _function(lambda x, y: {"mean": vae.reconstruct(x, y)}, x, y),
+            "sample": _function(lambda y, seed: {"x": vae.sample(y, seed)}, y, seed),
+            "elbo": _function(lambda x, y, seed: {"elbo": vae.elbo(x, y, seed=seed)}, x, y, seed),  # type: ignore[call-arg]
+        }
+    else:
+        num_samples = tf.TensorSpec([], tf.int32, name="num_samples")
+        functions |= {
+            "encode": _function(lambda x: encode(x), x),
+            "reconstruct": _function(lambda x: {"mean": vae.reconstruct(x)}, x),
+            "sample": _function(lambda num_samples, seed: {"x": vae.sample(num_samples, seed)}, num_samples, seed),
+            "elbo": _function(lambda x, seed: {"elbo": vae.elbo(x, seed=seed)}, x, seed),
+        }
+    functions |= {name: _function(function, x) for name, function in vae.own_signatures().items()}
     return _write(vae, filepath, functions)
 
 

@@ -46,7 +46,7 @@ class Units:
         p_x = tfd.MultivariateNormalDiag(z @ WEIGHT + self.bias, 0.8 * tf.ones(3, tf.float64))
         return p_x.log_prob(x)
 
-    draw = kv.VAE.draw
+    draw, given = kv.VAE.draw, kv.VAE.given
 
 
 class Vectors(Units):

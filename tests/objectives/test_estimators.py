@@ -36,7 +36,7 @@ class LinearGaussian:
     def encode(self, x, training=False):
         return tfd.MultivariateNormalDiag(self.loc, tf.exp(self.raw_scale))
 
-    draw = kv.VAE.draw
+    draw, given = kv.VAE.draw, kv.VAE.given
 
     def prior_distribution(self):
         return tfd.MultivariateNormalDiag(tf.zeros(1, tf.float64), tf.ones(1, tf.float64))
